@@ -1,0 +1,62 @@
+#include "isa.h"
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+namespace atom {
+
+namespace {
+
+#if defined(__x86_64__)
+
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+
+// CPUID leaf 7, sub-leaf 1: GCC 12's __builtin_cpu_supports does not know AVX-VNNI.
+bool has_avx_vnni() {
+  unsigned eax = 7, ebx = 0, ecx = 1, edx = 0;
+  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  return has_avx2() && (eax & (1u << 4)) != 0;
+}
+
+bool has_avx512_vnni() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni");
+}
+
+bool has_avx512() {
+  return has_avx512_vnni() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi");
+}
+
+#elif defined(__aarch64__)
+
+bool has_neon_dot() {
+#if defined(__linux__)
+  constexpr unsigned long kHwcapAsimdDp = 1ul << 20;
+  return (getauxval(AT_HWCAP) & kHwcapAsimdDp) != 0;
+#else
+  return true;  // every Apple CPU that runs this has it
+#endif
+}
+
+#endif
+
+}  // namespace
+
+bool isa_supported(std::string_view name) {
+  if (name == "portable") return true;
+#if defined(__x86_64__)
+  if (name == "avx2") return has_avx2();
+  if (name == "avxvnni") return has_avx_vnni();
+  if (name == "avx512vnni") return has_avx512_vnni();
+  if (name == "avx512") return has_avx512();
+#elif defined(__aarch64__)
+  if (name == "neon") return has_neon_dot();
+#endif
+  return false;
+}
+
+}  // namespace atom

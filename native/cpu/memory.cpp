@@ -1,0 +1,92 @@
+#include "memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+
+namespace atom {
+
+namespace {
+
+std::atomic<int64_t> g_live_bytes{0};
+std::atomic<int64_t> g_live_blocks{0};
+
+// Below this a huge page would be mostly empty.
+constexpr size_t kHugePage = size_t{2} << 20;
+
+size_t page_size() {
+  static const size_t size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+size_t mapped_size(size_t bytes) {
+  const size_t page = page_size();
+  return (bytes + page - 1) / page * page;
+}
+
+// Small blocks share the heap: a page apiece would waste most of it.
+bool uses_heap(size_t bytes) { return bytes < page_size(); }
+
+size_t heap_size(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+void* allocate(size_t bytes) {
+  void* address = nullptr;
+  if (uses_heap(bytes)) {
+    address = std::aligned_alloc(kAlignment, heap_size(bytes ? bytes : 1));
+    if (!address) return nullptr;
+    __builtin_memset(address, 0, heap_size(bytes ? bytes : 1));
+  } else {
+    address = mmap(nullptr, mapped_size(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (address == MAP_FAILED) return nullptr;
+#if defined(MADV_HUGEPAGE)
+    if (bytes >= kHugePage) madvise(address, mapped_size(bytes), MADV_HUGEPAGE);
+#endif
+  }
+  g_live_bytes += static_cast<int64_t>(bytes);
+  ++g_live_blocks;
+  return address;
+}
+
+void release(void* address, size_t bytes) {
+  if (!address) return;
+  if (uses_heap(bytes)) std::free(address);
+  else munmap(address, mapped_size(bytes));
+  g_live_bytes -= static_cast<int64_t>(bytes);
+  --g_live_blocks;
+}
+
+void* map_file(const char* path, size_t bytes) {
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return nullptr;
+  void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
+  const int reason = errno;
+  close(file);
+  errno = reason;
+  return address == MAP_FAILED ? nullptr : address;
+}
+
+void unmap_file(void* address, size_t bytes) { munmap(address, bytes); }
+
+void drop_pages(void* address, size_t bytes) {
+  const uintptr_t page = page_size();
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(address) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(address) + bytes) / page * page;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+void prefetch_pages(void* address, size_t bytes) {
+  const uintptr_t page = page_size();
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(address) / page * page;
+  madvise(reinterpret_cast<void*>(begin), reinterpret_cast<uintptr_t>(address) + bytes - begin, MADV_WILLNEED);
+}
+
+int64_t live_bytes() { return g_live_bytes; }
+int64_t live_blocks() { return g_live_blocks; }
+
+}  // namespace atom

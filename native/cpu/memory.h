@@ -1,0 +1,29 @@
+// Native memory: aligned allocations and file mappings, counted so that tests can show that nothing leaks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace atom {
+
+// A cache line and the widest vector; tensors start on it.
+constexpr size_t kAlignment = 64;
+
+/// Zeroed memory, 64-byte aligned; large blocks ask for huge pages. Null when the machine has no more.
+void* allocate(size_t bytes);
+void release(void* address, size_t bytes);
+
+/// A private, writable-in-memory mapping of a whole file (writes never reach the file). Null with errno set on failure.
+void* map_file(const char* path, size_t bytes);
+void unmap_file(void* address, size_t bytes);
+
+/// Lets the kernel drop the pages of a mapping that lie wholly inside the range; they are read again when touched.
+void drop_pages(void* address, size_t bytes);
+/// Asks the kernel to start reading a range of a mapping.
+void prefetch_pages(void* address, size_t bytes);
+
+/// Bytes and blocks held now, mappings not counted.
+int64_t live_bytes();
+int64_t live_blocks();
+
+}  // namespace atom

@@ -1,0 +1,28 @@
+// The table of CPU operators: one line per operator, one table per instruction set.
+// To add one: <op>.h declares its function type, <op>.cpp defines it inside `namespace atom::ATOM_ISA`, and a line
+// is added below. The Node binding, the per-set tables and the list that tests compare with the contract follow.
+#pragma once
+
+#include "isa.h"
+#include "rms_norm.h"
+
+namespace atom {
+
+#define ATOM_OPERATORS(X) \
+  X(rms_norm, RmsNormFn)
+
+struct Operators {
+#define ATOM_MEMBER(name, Fn) Fn* name;
+  ATOM_OPERATORS(ATOM_MEMBER)
+#undef ATOM_MEMBER
+};
+
+// One table per compiled set: atom::avx512::operators() and so on.
+#define ATOM_DECLARE(isa)        \
+  namespace isa {                \
+  const Operators& operators();  \
+  }
+ATOM_ISAS(ATOM_DECLARE)
+#undef ATOM_DECLARE
+
+}  // namespace atom

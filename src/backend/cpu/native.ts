@@ -1,0 +1,69 @@
+// Loads the compiled add-on and picks an instruction set.
+// `ATOM_ISA` forces one; without it the best the machine has.
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { AtomError, reasonOf } from '../../errors.ts';
+
+/** A native operator: numbers in (addresses, sizes, scalars), a number or nothing out. Checks nothing. */
+export type NativeOperator = (...args: number[]) => number;
+
+/** The operators of one instruction set, by the names in native/cpu/operators.h. */
+export type NativeOperators = Readonly<Record<string, NativeOperator>>;
+
+export interface NativeWindow {
+  readonly buffer: ArrayBuffer;
+  readonly address: number;
+}
+
+export interface NativeAddon {
+  allocate(bytes: number): NativeWindow | undefined;
+  release(buffer: ArrayBuffer): void;
+  mapFile(path: string, bytes: number): NativeWindow;
+  unmapFile(buffer: ArrayBuffer): void;
+  dropPages(address: number, bytes: number): void;
+  prefetchPages(address: number, bytes: number): void;
+  liveBytes(): number;
+  liveBlocks(): number;
+  threadCount(): number;
+  setThreadCount(count: number): void;
+  physicalCores(): number;
+  /** The sets this machine can run, plainest first. */
+  readonly isas: Readonly<Record<string, NativeOperators>>;
+}
+
+let loaded: NativeAddon | undefined;
+
+/** The add-on, loaded once. Throws `native-missing` with what to run. */
+export function nativeAddon(): NativeAddon {
+  if (loaded) return loaded;
+  // Both src/backend/cpu and dist/backend/cpu lie three folders below the package.
+  const root = resolve(import.meta.dirname, '../../..');
+  const require = createRequire(import.meta.url);
+  try {
+    loaded = (require('node-gyp-build') as (folder: string) => NativeAddon)(root);
+  } catch (cause) {
+    throw new AtomError(
+      'native-missing',
+      `the native kernels cannot be loaded (${reasonOf(cause)}); run \`npm rebuild atom-llm\`, or \`npm run setup\` in a clone`,
+      { cause },
+    );
+  }
+  return loaded;
+}
+
+export function availableIsas(): string[] {
+  return Object.keys(nativeAddon().isas);
+}
+
+/** The instruction set to use. Throws `unsupported-isa` when the forced one is not to be had here. */
+export function chooseIsa(forced: string | undefined = process.env.ATOM_ISA): string {
+  const available = availableIsas();
+  if (forced === undefined || forced === '') return available.at(-1)!;
+  if (!available.includes(forced)) {
+    throw new AtomError(
+      'unsupported-isa',
+      `instruction set '${forced}' was asked for (ATOM_ISA), but this machine offers ${available.join(', ')}`,
+    );
+  }
+  return forced;
+}

@@ -1,0 +1,95 @@
+// The number formats a backend computes with: of a linear's input, of its weights, of cached keys and values.
+// Plain data, written into checkpoints and messages; section 3 of the design defines the arithmetic.
+import type { Tensor } from './tensor.ts';
+
+/**
+ * A linear's input.
+ * - f32, bf16: as they are.
+ * - int: per token; the first channels - outlierChannels in groups of groupSize with `bits`, the last outlierChannels
+ *   as one INT8 group. groupSize 0 means one group. Symmetric, round half to even, s = clip * max|x| / (2^(bits-1) - 1);
+ *   outliers unclipped.
+ * - simulated: f32 values that went through any of the quantizers of `FakeQuant`, for study.
+ */
+export type ActivationFormat =
+  | { readonly kind: 'f32' }
+  | { readonly kind: 'bf16' }
+  | {
+      readonly kind: 'int';
+      readonly bits: 4 | 8;
+      readonly groupSize: number;
+      readonly outlierChannels: number;
+      readonly clip: number;
+    }
+  | { readonly kind: 'simulated'; readonly quantizer: FakeQuant };
+
+/** Element formats of simulated quantization. */
+export type ElementFormat =
+  | 'int2'
+  | 'int3'
+  | 'int4'
+  | 'int8'
+  | 'fp4'
+  | 'mxfp4'
+  | 'nvfp4'
+  | 'e4m3'
+  | 'e5m2'
+  | 'fp16';
+
+/** Quantize and dequantize one row: normal channels in groups, the last outlierChannels as one group. */
+export interface FakeQuant {
+  readonly format: ElementFormat | 'none';
+  readonly groupSize: number; // 0: one group
+  readonly symmetric: boolean;
+  readonly clip: number;
+  readonly outlierChannels: number;
+  readonly outlierFormat: ElementFormat | 'none';
+  readonly outlierClip: number;
+}
+
+/**
+ * A linear's weight (out, in).
+ * - f32, bf16: as they are.
+ * - int: columns in reordered channel order; per output channel and group of groupSize one scale (f32), the last
+ *   outlierChannels columns INT8 with one scale per output channel. groupSize 0 means one group.
+ */
+export type WeightFormat =
+  | { readonly kind: 'f32' }
+  | { readonly kind: 'bf16' }
+  | {
+      readonly kind: 'int';
+      readonly bits: 4 | 8;
+      readonly groupSize: number;
+      readonly outlierChannels: number;
+    };
+
+/** What `loadLinear` takes: layout-neutral, as in a checkpoint (section 5 of the design). */
+export type LinearSource =
+  | { readonly kind: 'dense'; readonly weight: Tensor; readonly compute: 'f32' | 'bf16' } // (out, in) f32, f16 or bf16
+  | {
+      readonly kind: 'int';
+      readonly bits: 4 | 8;
+      readonly groupSize: number;
+      /** Normal columns: bits 4 (out, normal / 2) u8, low nibble first, two's complement; bits 8 (out, normal) i8. */
+      readonly weight: Tensor;
+      /** (out / channelGroup, groups) f32 or f16; rows are shared by channelGroup adjacent outputs. */
+      readonly scale: Tensor;
+      readonly channelGroup: number;
+      /** (out, outlierChannels) i8 and its scale (out) f32 or f16; absent without outliers. */
+      readonly outlierWeight?: Tensor;
+      readonly outlierScale?: Tensor;
+    };
+
+/**
+ * Cached keys and values of one layer.
+ * - bits 32, 16 (bf16): as they are; 8 and 4: asymmetric per token and head,
+ *   s = (max - min) / (2^bits - 1), z = clamp(round(-min / s)), q = clamp(round(x / s) + z).
+ * - `keyBeforeRope`: keys are quantized before the rotation (the published order) and rotated as f32 afterwards; only
+ *   simulated caches (`simulated: true`, values stored as f32 after quantize and dequantize) offer it.
+ */
+export interface KvFormat {
+  readonly keyBits: 32 | 16 | 8 | 4 | 3 | 2;
+  readonly valueBits: 32 | 16 | 8 | 4 | 3 | 2;
+  readonly simulated?: boolean;
+  readonly keyBeforeRope?: boolean;
+  readonly clip?: number;
+}
