@@ -4,11 +4,15 @@
 #pragma once
 
 #include "isa.h"
+#include "fake_quant.h"
+#include "log_prob.h"
 #include "rms_norm.h"
 
 namespace atom {
 
 #define ATOM_OPERATORS(X) \
+  X(fake_quant, FakeQuantFn) \
+  X(log_prob, LogProbFn) \
   X(rms_norm, RmsNormFn)
 
 struct Operators {

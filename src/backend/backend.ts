@@ -8,7 +8,7 @@
 // - Operators run to completion before they return, on the backend's own threads, and allocate nothing.
 // - A shape or dtype that does not fit throws `bad-shape` before anything is written.
 // - Results do not depend on which other rows are in the call: row r of the output is the same bits alone or in a batch.
-import type { ActivationFormat, KvFormat, LinearSource, WeightFormat } from './formats.ts';
+import type { ActivationFormat, FakeQuant, KvFormat, LinearSource, WeightFormat } from './formats.ts';
 import type { DType, Tensor } from './tensor.ts';
 
 /** The rows of one step: prefill chunks and decodes of several sequences, back to back. */
@@ -105,7 +105,7 @@ export interface Backend extends Disposable {
   copyBlock(cache: KvCache, from: number, to: number): void;
 
   // --- operators of a step --------------------------------------------------------------------------------------
-  /** out[t] = table[tokenIds[t]]; table (vocab, hidden) f32 or bf16, out (tokens, hidden) f32. */
+  /** out[t] = table[tokenIds[t]]; table (vocab, hidden) f32, f16 or bf16, out (tokens, hidden) f32. */
   embed(args: { table: Tensor; tokenIds: Tensor; out: Tensor; tokens: number }): void;
 
   /**
@@ -166,4 +166,10 @@ export interface Backend extends Disposable {
 
   /** silu(gate) * up, then reordered and quantized as `out` wants. gateUp (tokens, 2 channels) f32: gate, then up. */
   siluMul(args: { gateUp: Tensor; out: Activation; tokens: number }): void;
+
+  /** out[r] = log softmax(logits[r])[tokenIds[r]]; logits (rows, vocab) f32, tokenIds (rows) i32, out (rows) f32. */
+  logProb(args: { logits: Tensor; tokenIds: Tensor; out: Tensor; rows: number }): void;
+
+  /** Quantizes and dequantizes rows: x (rows, cols) f32 to out (rows, cols) f32, which may be x. */
+  fakeQuant(args: { x: Tensor; out: Tensor; rows: number; quantizer: FakeQuant }): void;
 }

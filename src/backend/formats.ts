@@ -22,27 +22,31 @@ export type ActivationFormat =
     }
   | { readonly kind: 'simulated'; readonly quantizer: FakeQuant };
 
-/** Element formats of simulated quantization. */
-export type ElementFormat =
-  | 'int2'
-  | 'int3'
-  | 'int4'
-  | 'int8'
-  | 'fp4'
-  | 'mxfp4'
-  | 'nvfp4'
-  | 'e4m3'
-  | 'e5m2'
-  | 'fp16';
+/** Element formats of simulated quantization, in the order of ElementFormat in native/cpu/element_format.h. */
+export const elementFormats = [
+  'none',
+  'fp16',
+  'int2',
+  'int3',
+  'int4',
+  'int8',
+  'fp4',
+  'mxfp4',
+  'nvfp4',
+  'e4m3',
+  'e5m2',
+] as const;
+
+export type ElementFormat = (typeof elementFormats)[number];
 
 /** Quantize and dequantize one row: normal channels in groups, the last outlierChannels as one group. */
 export interface FakeQuant {
-  readonly format: ElementFormat | 'none';
+  readonly format: ElementFormat;
   readonly groupSize: number; // 0: one group
   readonly symmetric: boolean;
   readonly clip: number;
   readonly outlierChannels: number;
-  readonly outlierFormat: ElementFormat | 'none';
+  readonly outlierFormat: ElementFormat;
   readonly outlierClip: number;
 }
 

@@ -1,7 +1,9 @@
 // The CPU backend: native kernels of one instruction set behind the contract.
 // Each operator's checks live in a file of its own beside this one; here they are only gathered.
-import type { MappedFile } from '../backend.ts';
+import type { Backend, MappedFile } from '../backend.ts';
 import type { DType, Tensor } from '../tensor.ts';
+import { fakeQuant } from './fake-quant.ts';
+import { logProb } from './log-prob.ts';
 import { allocateTensor, mapFile } from './memory.ts';
 import { chooseIsa, type NativeOperators, nativeAddon } from './native.ts';
 
@@ -30,6 +32,14 @@ export class CpuBackend {
 
   dropPages(tensor: Tensor): void {
     nativeAddon().dropPages(tensor.address, tensor.byteLength);
+  }
+
+  logProb(args: Parameters<Backend['logProb']>[0]): void {
+    logProb(this.#operators, args);
+  }
+
+  fakeQuant(args: Parameters<Backend['fakeQuant']>[0]): void {
+    fakeQuant(this.#operators, args);
   }
 
   [Symbol.dispose](): void {

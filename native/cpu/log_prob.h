@@ -1,0 +1,12 @@
+// Log-probability of one token per row: log softmax(logits)[token].
+#pragma once
+
+#include <cstdint>
+
+namespace atom {
+
+//   logits (rows, vocab) f32, tokens (rows) i32  ->  out (rows) f32
+//   cost: 8 bytes and one exponential per logit; the second pass reads from cache
+using LogProbFn = void(const float* logits, const int32_t* tokens, float* out, int64_t rows, int64_t vocab);
+
+}  // namespace atom
