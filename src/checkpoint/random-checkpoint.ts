@@ -1,0 +1,195 @@
+// Checkpoints of random weights in the shapes of well-known models, for benches and tests where only sizes matter.
+// Noise is drawn once and written again and again from other starting points: as fast as the disk.
+// It must not know how weights are used beyond their spread.
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeTextFile } from './atomic-file.ts';
+import { type ExpectedTensor, expectedTensors } from './expected-tensors.ts';
+import { type JsonObject, readJsonObject } from './json-file.ts';
+import { parseModelConfig } from './model-config.ts';
+import { planShards, ShardWriter } from './shard-writer.ts';
+import type { TensorStore } from './tensor-store.ts';
+
+const llama = {
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  hidden_act: 'silu',
+  rms_norm_eps: 1e-5,
+  rope_theta: 10_000,
+  tie_word_embeddings: false,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  torch_dtype: 'bfloat16',
+};
+
+/** config.json of the named shapes: the bundled model, TinyLlama 1.1B, Llama 2 7B, Llama 3.1 8B. */
+export const randomShapes = {
+  tiny: {
+    ...llama,
+    vocab_size: 4096,
+    hidden_size: 256,
+    intermediate_size: 768,
+    num_hidden_layers: 6,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    max_position_embeddings: 1024,
+    tie_word_embeddings: true,
+  },
+  '1.1b': {
+    ...llama,
+    vocab_size: 32_000,
+    hidden_size: 2048,
+    intermediate_size: 5632,
+    num_hidden_layers: 22,
+    num_attention_heads: 32,
+    num_key_value_heads: 4,
+    max_position_embeddings: 2048,
+  },
+  '7b': {
+    ...llama,
+    vocab_size: 32_000,
+    hidden_size: 4096,
+    intermediate_size: 11_008,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 32,
+    max_position_embeddings: 4096,
+  },
+  '8b': {
+    ...llama,
+    vocab_size: 128_256,
+    hidden_size: 4096,
+    intermediate_size: 14_336,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
+    max_position_embeddings: 131_072,
+    rope_theta: 500_000,
+    rope_scaling: {
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 8192,
+    },
+  },
+} as const satisfies Record<string, JsonObject>;
+
+export type RandomShape = keyof typeof randomShapes;
+
+export interface RandomCheckpointOptions {
+  /** config.json, of a named shape or any supported family. */
+  readonly config: JsonObject;
+  readonly seed?: number;
+  readonly maxShardBytes?: number;
+  /** A checkpoint folder whose tokenizer, with its special tokens, goes with the weights. */
+  readonly tokenizerFrom?: string;
+}
+
+/**
+ * Writes config.json and BF16 weights to `dir`; equal options give equal bytes. A matrix (out, in) has about variance
+ * 1 / in, so that activations neither grow nor vanish. Throws `bad-config`, `io`, `bad-option` as the writers do.
+ */
+export function writeRandomCheckpoint(
+  dir: string,
+  { config: raw, seed = 0, maxShardBytes = 5e9, tokenizerFrom }: RandomCheckpointOptions,
+): TensorStore {
+  mkdirSync(dir, { recursive: true });
+  const special = tokenizerFrom === undefined ? {} : copyTokenizer(tokenizerFrom, dir);
+  const file = join(dir, 'config.json');
+  const config = { ...raw, ...special };
+  const expected = [...expectedTensors(parseModelConfig(config, file))];
+  writeTextFile(file, `${JSON.stringify(config, undefined, 2)}\n`);
+
+  const noise = new Noise(seed);
+  const byName = new Map(expected.map((tensor) => [tensor.name, tensor]));
+  const shards = planShards(
+    expected.map(({ name, shape }) => ({ name, shape, dtype: 'BF16' })),
+    maxShardBytes,
+  );
+  const writer = new ShardWriter(dir, { numShards: shards.length });
+  for (const [number, tensors] of shards.entries()) {
+    using shard = writer.begin(number, tensors);
+    for (const { name } of tensors) {
+      for (const piece of valuesOf(byName.get(name)!, noise)) shard.write(name, piece);
+    }
+    shard.commit();
+  }
+  return writer.commit();
+}
+
+const BF16_ONE = 0x3f80;
+
+function* valuesOf({ shape, role }: ExpectedTensor, noise: Noise): Generator<Uint16Array> {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  if (role === 'norm') yield new Uint16Array(size).fill(BF16_ONE);
+  else yield* noise.draw(size, Math.round(Math.log2(shape.at(-1)!) / 2));
+}
+
+/** Numbers in the stretch of noise: prime, so that no row length divides it and rows start at ever new places. */
+const NOISE_SIZE = 4_194_301;
+
+/** BF16 numbers of a normal distribution with a standard deviation that is a power of two. */
+class Noise {
+  readonly #random: () => number;
+  readonly #unit: Uint16Array;
+  readonly #scaled = new Map<number, Uint16Array>();
+
+  constructor(seed: number) {
+    this.#random = uniform(seed);
+    this.#unit = normals(NOISE_SIZE, this.#random);
+  }
+
+  /** `size` numbers of deviation 2^-shift, in pieces that must not be kept or changed. */
+  *draw(size: number, shift: number): Generator<Uint16Array> {
+    const noise = this.#deviation(shift);
+    let start = Math.floor(this.#random() * NOISE_SIZE);
+    for (let left = size; left > 0; start = 0) {
+      const piece = noise.subarray(start, start + left);
+      left -= piece.length;
+      yield piece;
+    }
+  }
+
+  /** The noise divided by 2^shift: the exponent is bits 7 to 14 of a BF16. */
+  #deviation(shift: number): Uint16Array {
+    let noise = this.#scaled.get(shift);
+    if (noise === undefined) {
+      noise = this.#unit.map((bits) => ((bits & 0x7f80) > shift << 7 ? bits - (shift << 7) : 0));
+      this.#scaled.set(shift, noise);
+    }
+    return noise;
+  }
+}
+
+/** Uniform numbers in [0, 1) from 32 bits of state: Weyl steps through a 32-bit finalizer. Good enough for weights. */
+function uniform(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x9e3779b9) | 0;
+    let bits = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
+    bits = Math.imul(bits ^ (bits >>> 15), 0x735a2d97);
+    return ((bits ^ (bits >>> 15)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Box and Muller, 1958; rounded to BF16. */
+function normals(count: number, random: () => number): Uint16Array {
+  const values = new Float32Array(count + 1);
+  for (let i = 0; i < count; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - random()));
+    const angle = 2 * Math.PI * random();
+    values[i] = radius * Math.cos(angle);
+    values[i + 1] = radius * Math.sin(angle);
+  }
+  return Uint16Array.from(new Uint32Array(values.buffer, 0, count), (bits) => (bits + 0x8000) >>> 16);
+}
+
+/** Copies the tokenizer and returns the token ids of its model. */
+function copyTokenizer(from: string, dir: string): JsonObject {
+  for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
+    if (existsSync(join(from, name))) copyFileSync(join(from, name), join(dir, name));
+  }
+  const { bos_token_id, eos_token_id } = readJsonObject(join(from, 'config.json'), 'bad-config');
+  return { bos_token_id, eos_token_id };
+}
