@@ -48,7 +48,8 @@ export class AtomicFile implements Disposable {
   }
 
   #open(): number {
-    if (this.#fd === undefined) throw new AtomError('internal', `${this.path} was written to after it was closed`);
+    if (this.#fd === undefined)
+      throw new AtomError('internal', `${this.path} was written to after it was closed`);
     return this.#fd;
   }
 

@@ -55,7 +55,10 @@ export class SafetensorsWriter implements Disposable {
   commit(): void {
     for (const [name, { next, end }] of this.#places) {
       if (next < end) {
-        throw new AtomError('internal', `${this.#file.path}: tensor ${quoted(name)} lacks ${end - next} bytes`);
+        throw new AtomError(
+          'internal',
+          `${this.#file.path}: tensor ${quoted(name)} lacks ${end - next} bytes`,
+        );
       }
     }
     this.#file.commit();

@@ -28,7 +28,10 @@ export class ShardWriter {
     }
     const other = numShards === 1 ? INDEX_FILE : SINGLE_FILE;
     if (existsSync(join(dir, other))) {
-      throw new AtomError('bad-option', `${dir} holds another checkpoint (${other}); choose another folder or empty it`);
+      throw new AtomError(
+        'bad-option',
+        `${dir} holds another checkpoint (${other}); choose another folder or empty it`,
+      );
     }
     this.#dir = dir;
     this.#numShards = numShards;
@@ -38,7 +41,10 @@ export class ShardWriter {
   /** Path of shard 0 to numShards - 1. */
   path(shard: number): string {
     const number = (n: number): string => String(n).padStart(5, '0');
-    const name = this.#numShards === 1 ? SINGLE_FILE : `model-${number(shard + 1)}-of-${number(this.#numShards)}.safetensors`;
+    const name =
+      this.#numShards === 1
+        ? SINGLE_FILE
+        : `model-${number(shard + 1)}-of-${number(this.#numShards)}.safetensors`;
     return join(this.#dir, name);
   }
 
