@@ -110,7 +110,7 @@ export function parseFields<T>(
   const field = quoted(issue.path.map(String).join('.'));
   throw new AtomError(
     code,
-    value === undefined && issue.code === 'invalid_type'
+    value === undefined
       ? `${file}: the field ${field} is missing`
       : `${file}: the field ${field} is ${quoted(value)}: ${issue.message}`,
     { cause: result.error },

@@ -3,11 +3,12 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AtomError } from '../errors.ts';
-import { type ExpectedTensor, expectedTensors } from './expected-tensors.ts';
+import { expectedTensors } from './expected-tensors.ts';
 import { type GenerationConfig, parseGenerationConfig } from './generation-config.ts';
 import { quoted, readJsonObject } from './json-file.ts';
 import { type ModelConfig, parseModelConfig } from './model-config.ts';
-import type { StoredTensor } from './safetensors-header.ts';
+import { parseQuantization, type Quantization } from './quantization.ts';
+import { plainDtypes, quantizedTensors, readReorderIndex, type TensorDemand } from './quantized-tensors.ts';
 import { INDEX_FILE, openTensors, SINGLE_FILE, type TensorStore } from './tensor-store.ts';
 
 export interface Checkpoint {
@@ -16,21 +17,34 @@ export interface Checkpoint {
   readonly generation: GenerationConfig;
   /** Holds every tensor the config asks for, and perhaps more. */
   readonly tensors: TensorStore;
+  /** Present for an Atom checkpoint: its linears are then stored as quantized-tensors.ts says. */
+  readonly quantization?: Quantization;
 }
 
 /**
  * Throws `not-a-model` for a folder that is none, `bad-config` or `unsupported-model` for its config.json,
- * `bad-safetensors` for damaged files, `missing-tensor` and `bad-shape` where the tensors do not fit the config.
+ * `bad-safetensors` for damaged files, `missing-tensor` and `bad-shape` where the tensors do not fit the config,
+ * `bad-quantization-config` where a quantized checkpoint contradicts itself.
  */
 export function openCheckpoint(dir: string): Checkpoint {
   checkFolder(dir);
   const { config, generation } = readConfig(dir);
   const tensors = openTensors(dir);
-  for (const expected of expectedTensors(config)) {
-    if (expected.role === 'linear' && config.quantization !== undefined) continue;
-    checkTensor(tensors.get(expected.name), expected);
+  const file = join(dir, 'config.json');
+  const raw = config.quantization;
+  const quantization = raw && parseQuantization(raw, { file, config });
+  for (const { name, shape, role } of expectedTensors(config)) {
+    if (role === 'linear' && quantization !== undefined) continue;
+    checkNotPacked(tensors, { name, file });
+    checkTensor(tensors, { name, shape, dtypes: plainDtypes });
   }
-  return { dir, config, generation, tensors };
+  if (quantization === undefined) return { dir, config, generation, tensors };
+
+  for (const demand of quantizedTensors(config, quantization)) {
+    checkTensor(tensors, demand);
+    if (demand.name.endsWith('.reorder_index')) readReorderIndex(tensors, demand.name);
+  }
+  return { dir, config, generation, tensors, quantization };
 }
 
 /** The configuration alone, without the weights. Token ids of generation_config.json win over config.json's. */
@@ -80,19 +94,27 @@ function checkFolder(dir: string): void {
   );
 }
 
-const floats: readonly string[] = ['F32', 'F16', 'BF16'];
+function checkTensor(tensors: TensorStore, demand: TensorDemand): void {
+  const { name, dtype, shape, file } = tensors.get(demand.name);
+  if (shape.length !== demand.shape.length || shape.some((extent, i) => extent !== demand.shape[i])) {
+    throw new AtomError(
+      'bad-shape',
+      `${file}: tensor ${quoted(name)} has shape [${shape.join(', ')}], but config.json asks for [${demand.shape.join(', ')}]`,
+    );
+  }
+  if (!demand.dtypes.includes(dtype)) {
+    throw new AtomError(
+      'bad-shape',
+      `${file}: tensor ${quoted(name)} has dtype ${dtype}, but config.json asks for ${demand.dtypes.join(' or ')}`,
+    );
+  }
+}
 
-function checkTensor({ name, dtype, shape, file }: StoredTensor, expected: ExpectedTensor): void {
-  if (shape.length !== expected.shape.length || shape.some((extent, i) => extent !== expected.shape[i])) {
-    throw new AtomError(
-      'bad-shape',
-      `${file}: tensor ${quoted(name)} has shape [${shape.join(', ')}], but config.json asks for [${expected.shape.join(', ')}]`,
-    );
-  }
-  if (!floats.includes(dtype)) {
-    throw new AtomError(
-      'bad-shape',
-      `${file}: tensor ${quoted(name)} has dtype ${dtype}, but a plain checkpoint holds ${floats.join(', ')}`,
-    );
-  }
+/** A quantized checkpoint whose config lost its quantization_config should be called that, not have a missing tensor. */
+function checkNotPacked(tensors: TensorStore, { name, file }: { name: string; file: string }): void {
+  if (tensors.has(name) || !tensors.has(`${name}_packed`)) return;
+  throw new AtomError(
+    'bad-quantization-config',
+    `${file}: "quantization_config" is missing, but tensor ${quoted(`${name}_packed`)} is quantized`,
+  );
 }

@@ -6,12 +6,15 @@ import { expect, test } from 'vitest';
 import { expectedTensors } from '../../src/checkpoint/expected-tensors.ts';
 import { parseGenerationConfig } from '../../src/checkpoint/generation-config.ts';
 import { parseModelConfig } from '../../src/checkpoint/model-config.ts';
+import { parseQuantization } from '../../src/checkpoint/quantization.ts';
+import { quantizedTensors } from '../../src/checkpoint/quantized-tensors.ts';
 import { parseHeader, type SafetensorsHeader } from '../../src/checkpoint/safetensors-header.ts';
 import { openSafetensors } from '../../src/checkpoint/safetensors-reader.ts';
 import { openTensors } from '../../src/checkpoint/tensor-store.ts';
 import { AtomError, type ErrorCode } from '../../src/errors.ts';
 import { folder, safetensors } from './files.ts';
 import * as configs from './hugging-face-configs.ts';
+import { overridden, smallLlama } from './quantization-examples.ts';
 
 const odd = fc.oneof(
   fc.jsonValue(),
@@ -206,4 +209,29 @@ test('a generation config with mutated fields', () => {
     );
   });
   fc.assert(property, { numRuns: 500 });
+});
+
+test('a quantization config with mutated fields', () => {
+  const config = parseModelConfig(smallLlama, 'config.json');
+  const raw = overridden({
+    'model.layers.1.mlp': { weight: { format: 'int8' } },
+    lm_head: { outlier: { channels: 0 } },
+  });
+  const property = fc.property(mutated(raw), (mutant) => {
+    const quantization = attempt(
+      () => parseModelConfig({ ...smallLlama, quantization_config: mutant }, 'config.json').quantization,
+      'bad-config',
+    );
+    if (quantization === undefined) return;
+    const parsed = attempt(
+      () => parseQuantization(quantization, { file: 'config.json', config }),
+      'bad-quantization-config',
+      'unsupported-model',
+    );
+    if (parsed === undefined) return;
+    for (const { shape } of quantizedTensors(config, parsed)) {
+      for (const extent of shape) expect(Number.isInteger(extent) && extent > 0).toBe(true);
+    }
+  });
+  fc.assert(property, { numRuns: 1000 });
 });
