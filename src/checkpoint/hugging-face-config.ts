@@ -1,8 +1,7 @@
 // The fields of Hugging Face's config.json and generation_config.json that matter here, as the files spell them.
 // Only types and ranges of single fields are checked; what they mean together is for model-config.ts.
 import { z } from 'zod';
-import { AtomError, type ErrorCode } from '../errors.ts';
-import { type JsonObject, quoted } from './json-file.ts';
+import { type JsonObject, parseFields } from './json-file.ts';
 
 // Bounds far above any real model: a config beyond them is damaged, and must not make us allocate.
 const size = z
@@ -95,24 +94,4 @@ export function parseConfigFields(raw: JsonObject, file: string): HuggingFaceCon
 /** Throws `bad-config` naming the file and the first field that is wrong. */
 export function parseGenerationFields(raw: JsonObject, file: string): HuggingFaceGeneration {
   return parseFields(generationSchema, raw, { file, code: 'bad-config' });
-}
-
-/** Checks `raw` against a schema and turns the first issue into one sentence with file, field and value. */
-export function parseFields<T>(
-  schema: z.ZodType<T>,
-  raw: unknown,
-  { file, code }: { file: string; code: ErrorCode },
-): T {
-  const result = schema.safeParse(raw);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  const value = issue.path.reduce<unknown>((at, key) => (at as JsonObject | undefined)?.[String(key)], raw);
-  const field = quoted(issue.path.map(String).join('.'));
-  throw new AtomError(
-    code,
-    value === undefined
-      ? `${file}: the field ${field} is missing`
-      : `${file}: the field ${field} is ${quoted(value)}: ${issue.message}`,
-    { cause: result.error },
-  );
 }

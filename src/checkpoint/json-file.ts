@@ -1,5 +1,7 @@
-// A JSON object in a file, with errors that name the file. It knows nothing of what the object means.
+// A JSON object in a file and the fields a schema asks of it, with errors that name file and field.
+// It knows nothing of what they mean.
 import { readFileSync, statSync } from 'node:fs';
+import type { z } from 'zod';
 import { AtomError, type ErrorCode, reasonOf } from '../errors.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -11,8 +13,11 @@ const MAX_BYTES = 256 * 2 ** 20;
 export function readJsonObject(file: string, code: ErrorCode): JsonObject {
   let text: string;
   try {
-    const { size } = statSync(file);
-    if (size > MAX_BYTES) throw new AtomError(code, `${file} has ${size} bytes, too many for a JSON file`);
+    const stat = statSync(file);
+    if (!stat.isFile()) throw new Error('it is not a file'); // reading a pipe would wait for its writer
+    if (stat.size > MAX_BYTES) {
+      throw new AtomError(code, `${file} has ${stat.size} bytes, too many for a JSON file`);
+    }
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof AtomError) throw error;
@@ -32,6 +37,26 @@ export function parseJsonObject(text: string, { file, code }: { file: string; co
     throw new AtomError(code, `${file} does not hold a JSON object`);
   }
   return value as JsonObject;
+}
+
+/** Checks `raw` against a schema and turns the first issue into one sentence with file, field and value. */
+export function parseFields<T>(
+  schema: z.ZodType<T>,
+  raw: unknown,
+  { file, code }: { file: string; code: ErrorCode },
+): T {
+  const result = schema.safeParse(raw);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const value = issue.path.reduce<unknown>((at, key) => (at as JsonObject | undefined)?.[String(key)], raw);
+  const field = quoted(issue.path.map(String).join('.'));
+  throw new AtomError(
+    code,
+    value === undefined
+      ? `${file}: the field ${field} is missing`
+      : `${file}: the field ${field} is ${quoted(value)}: ${issue.message}`,
+    { cause: result.error },
+  );
 }
 
 /** A value from a JSON file as error messages show it: strings quoted, escaped and cut when absurdly long. */

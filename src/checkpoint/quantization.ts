@@ -3,8 +3,7 @@
 import { z } from 'zod';
 import { AtomError } from '../errors.ts';
 import { type LinearSpec, linearsOf } from './expected-tensors.ts';
-import { parseFields } from './hugging-face-config.ts';
-import { type JsonObject, quoted } from './json-file.ts';
+import { type JsonObject, parseFields, quoted } from './json-file.ts';
 import type { ModelConfig } from './model-config.ts';
 import {
   type InputOrder,

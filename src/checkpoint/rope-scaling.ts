@@ -61,12 +61,14 @@ export function parseRope(
   };
 }
 
+type RequiredField = 'factor' | 'low_freq_factor' | 'high_freq_factor' | 'original_max_position_embeddings';
+
 function parseScaling(
   fields: HuggingFaceRope,
   { file, section, maxPositions }: { file: string; section: string; maxPositions: number },
 ): RopeScaling {
   const type = scalingType(fields, { file, section });
-  const needed = (field: 'factor' | 'low_freq_factor' | 'high_freq_factor'): number => {
+  const needed = (field: RequiredField): number => {
     const value = fields[field];
     if (value == null) {
       throw new AtomError(
@@ -87,6 +89,12 @@ function parseScaling(
       return { type, factor: needed('factor'), originalMaxPositions: original };
     case 'yarn': {
       const factor = fields.factor ?? maxPositions / original;
+      if (factor < 1) {
+        throw new AtomError(
+          'bad-config',
+          `${file}: "${section}.original_max_position_embeddings" ${original} is more than the ${maxPositions} positions`,
+        );
+      }
       const betaFast = fields.beta_fast ?? 32;
       const betaSlow = fields.beta_slow ?? 1;
       if (betaFast <= betaSlow) {
@@ -116,7 +124,7 @@ function parseScaling(
         factor: needed('factor'),
         lowFreqFactor,
         highFreqFactor,
-        originalMaxPositions: original,
+        originalMaxPositions: needed('original_max_position_embeddings'),
       };
     }
     default:

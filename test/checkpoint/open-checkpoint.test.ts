@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { expectedTensors, linearsOf } from '../../src/checkpoint/expected-tensors.ts';
@@ -168,6 +169,12 @@ describe('what is not a model says what was looked for', () => {
   test('weights of another format, with advice', () => {
     const dir = folder({ 'config.json': '{}', 'pytorch_model.bin': '' });
     expectError(() => openCheckpoint(dir), 'not-a-model', 'pytorch_model.bin', 'convert');
+  });
+
+  test('a config that is a folder', () => {
+    const dir = folder({ 'model.safetensors': '' });
+    mkdirSync(join(dir, 'config.json'));
+    expectError(() => openCheckpoint(dir), 'io', join(dir, 'config.json'), 'not a file');
   });
 
   test('a config that is no JSON object', () => {

@@ -67,7 +67,13 @@ test('an unknown type is unsupported and named', () => {
 });
 
 test('missing and contradictory parameters name the field', () => {
-  const llama3 = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+  const llama3 = {
+    rope_type: 'llama3',
+    factor: 8,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 1024,
+  };
   const cases: [unknown, string][] = [
     [{ factor: 2 }, 'rope_scaling.rope_type'],
     [{ type: 'linear' }, 'rope_scaling.factor'],
@@ -76,6 +82,11 @@ test('missing and contradictory parameters name the field', () => {
     [{ type: 'linear', rope_type: 'dynamic', factor: 2 }, 'rope_type "dynamic"'],
     [{ ...llama3, low_freq_factor: undefined }, 'rope_scaling.low_freq_factor'],
     [{ ...llama3, high_freq_factor: 1 }, 'rope_scaling.high_freq_factor'],
+    [{ ...llama3, original_max_position_embeddings: null }, 'rope_scaling.original_max_position_embeddings'],
+    [
+      { type: 'yarn', original_max_position_embeddings: 4096 },
+      'rope_scaling.original_max_position_embeddings',
+    ],
     [{ type: 'yarn', factor: 2, beta_fast: 1 }, 'rope_scaling.beta_fast'],
     [{ type: 'yarn', factor: 2, original_max_position_embeddings: 0 }, 'original_max_position_embeddings'],
     ['linear', 'rope_scaling'],
