@@ -1,7 +1,7 @@
 // Checkpoints of random weights in the shapes of well-known models, for benches and tests where only sizes matter.
 // Noise is drawn once and written again and again from other starting points: as fast as the disk.
 // It must not know how weights are used beyond their spread.
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeTextFile } from './atomic-file.ts';
 import { type ExpectedTensor, expectedTensors } from './expected-tensors.ts';
@@ -94,20 +94,19 @@ export function writeRandomCheckpoint(
   dir: string,
   { config: raw, seed = 0, maxShardBytes = 5e9, tokenizerFrom }: RandomCheckpointOptions,
 ): TensorStore {
-  mkdirSync(dir, { recursive: true });
-  const special = tokenizerFrom === undefined ? {} : copyTokenizer(tokenizerFrom, dir);
   const file = join(dir, 'config.json');
-  const config = { ...raw, ...special };
+  const config = { ...raw, ...(tokenizerFrom !== undefined && specialTokens(tokenizerFrom)) };
   const expected = [...expectedTensors(parseModelConfig(config, file))];
-  writeTextFile(file, `${JSON.stringify(config, undefined, 2)}\n`);
-
-  const noise = new Noise(seed);
   const byName = new Map(expected.map((tensor) => [tensor.name, tensor]));
   const shards = planShards(
     expected.map(({ name, shape }) => ({ name, shape, dtype: 'BF16' })),
     maxShardBytes,
   );
   const writer = new ShardWriter(dir, { numShards: shards.length });
+  writeTextFile(file, `${JSON.stringify(config, undefined, 2)}\n`);
+  if (tokenizerFrom !== undefined) copyTokenizer(tokenizerFrom, dir);
+
+  const noise = new Noise(seed);
   for (const [number, tensors] of shards.entries()) {
     using shard = writer.begin(number, tensors);
     for (const { name } of tensors) {
@@ -185,11 +184,14 @@ function normals(count: number, random: () => number): Uint16Array {
   return Uint16Array.from(new Uint32Array(values.buffer, 0, count), (bits) => (bits + 0x8000) >>> 16);
 }
 
-/** Copies the tokenizer and returns the token ids of its model. */
-function copyTokenizer(from: string, dir: string): JsonObject {
-  for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
-    if (existsSync(join(from, name))) copyFileSync(join(from, name), join(dir, name));
-  }
+/** The token ids of the tokenizer's own model, as fields of config.json. */
+function specialTokens(from: string): JsonObject {
   const { bos_token_id, eos_token_id } = readJsonObject(join(from, 'config.json'), 'bad-config');
   return { bos_token_id, eos_token_id };
+}
+
+function copyTokenizer(from: string, to: string): void {
+  for (const name of ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']) {
+    if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+  }
 }
