@@ -86,6 +86,23 @@ void prefetch_pages(void* address, size_t bytes) {
   madvise(reinterpret_cast<void*>(begin), reinterpret_cast<uintptr_t>(address) + bytes - begin, MADV_WILLNEED);
 }
 
+float* thread_scratch(size_t floats) {
+  struct Scratch {
+    float* memory = nullptr;
+    size_t floats = 0;
+    ~Scratch() { std::free(memory); }
+  };
+  static thread_local Scratch scratch;
+  if (scratch.floats < floats) {
+    std::free(scratch.memory);
+    scratch.memory = static_cast<float*>(std::aligned_alloc(kAlignment, heap_size(floats * sizeof(float))));
+    // Nothing sensible can be computed without a few kilobytes.
+    if (!scratch.memory) std::abort();
+    scratch.floats = floats;
+  }
+  return scratch.memory;
+}
+
 int64_t live_bytes() { return g_live_bytes; }
 int64_t live_blocks() { return g_live_blocks; }
 

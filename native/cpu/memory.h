@@ -22,6 +22,10 @@ void drop_pages(void* address, size_t bytes);
 /// Asks the kernel to start reading a range of a mapping.
 void prefetch_pages(void* address, size_t bytes);
 
+/// Working memory of the calling thread, at least this many floats, 64-byte aligned. It grows to the largest request and
+/// stays; what an earlier call left in it is undefined.
+float* thread_scratch(size_t floats);
+
 /// Bytes and blocks held now, mappings not counted.
 int64_t live_bytes();
 int64_t live_blocks();

@@ -4,14 +4,30 @@
 #pragma once
 
 #include "isa.h"
+#include "attention.h"
+#include "column_statistics.h"
+#include "convert.h"
+#include "embed.h"
 #include "fake_quant.h"
+#include "gptq_block.h"
+#include "linear_dense.h"
 #include "log_prob.h"
 #include "rms_norm.h"
+#include "rope_append_kv.h"
+#include "silu_mul.h"
 
 namespace atom {
 
 #define ATOM_OPERATORS(X) \
+  X(attention, AttentionFn) \
+  X(embed, EmbedFn) \
+  X(rope_append_kv, RopeAppendKvFn) \
+  X(silu_mul, SiluMulFn) \
+  X(column_statistics, ColumnStatisticsFn) \
+  X(convert, ConvertFn) \
   X(fake_quant, FakeQuantFn) \
+  X(gptq_block, GptqBlockFn) \
+  X(linear_dense, LinearDenseFn) \
   X(log_prob, LogProbFn) \
   X(rms_norm, RmsNormFn)
 

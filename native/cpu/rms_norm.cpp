@@ -2,28 +2,41 @@
 
 #include <cmath>
 
-#include "simd.h"
+#include "memory.h"
 #include "threads.h"
 
 namespace atom::ATOM_ISA {
 
 namespace {
 
-// The sum of squares runs in double: with a single huge channel a float sum would lose the others.
+// The sum of squares runs in double, in eight lanes: with a single huge channel a float sum would lose the others.
 double mean_square(const float* x, int64_t cols) {
-  double sum = 0;
-  for (int64_t i = 0; i < cols; ++i) sum += static_cast<double>(x[i]) * x[i];
+  typedef double Eight __attribute__((vector_size(64)));
+  typedef float EightF __attribute__((vector_size(32)));
+  Eight sums = {};
+  int64_t i = 0;
+  for (; i + 8 <= cols; i += 8) {
+    EightF values;
+    __builtin_memcpy(&values, x + i, sizeof values);
+    const Eight wide = __builtin_convertvector(values, Eight);
+    sums += wide * wide;
+  }
+  double sum = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  for (; i < cols; ++i) sum += static_cast<double>(x[i]) * x[i];
   return sum / static_cast<double>(cols);
 }
 
 }  // namespace
 
-void rms_norm(const float* x, const float* weight, float* out, int64_t rows, int64_t cols, float epsilon) {
+void rms_norm(const float* x, const float* weight, float epsilon, const ActivationSpec* out, int64_t rows,
+              const int32_t* picked) {
+  const int64_t channels = out->channels;
   parallel_for(rows, [=](int64_t row, int) {
-    const float* in = x + row * cols;
-    float* to = out + row * cols;
-    const float scale = static_cast<float>(1.0 / std::sqrt(mean_square(in, cols) + epsilon));
-    for (int64_t i = 0; i < cols; ++i) to[i] = in[i] * scale * weight[i];
+    const float* in = x + (picked ? picked[row] : row) * channels;
+    float* to = row_target(*out, row, thread_scratch(static_cast<size_t>(channels)));
+    const float scale = static_cast<float>(1.0 / std::sqrt(mean_square(in, channels) + epsilon));
+    for (int64_t i = 0; i < channels; ++i) to[i] = in[i] * scale * weight[i];
+    store_row(*out, row, to);
   });
 }
 

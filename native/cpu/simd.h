@@ -1,10 +1,14 @@
 // The vector vocabulary of the kernels: one set of names, a meaning per instruction set.
-// Operators are written once with these; plain arithmetic on VecF and VecI uses the compiler's vector extensions.
-//   VecF  kLanes f32      VecI  kLanes i32      VecB  4 * kLanes bytes
+// Operators are written once with these; plus, minus, times and comparisons come from the compiler's vector extensions.
+//   VecF  kLanes f32      VecI  kLanes i32
+// Everything is in an anonymous namespace: a weak symbol of one set must not stand in for another's.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
+
+#include "half.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -13,6 +17,8 @@
 #endif
 
 namespace atom::ATOM_ISA {
+
+namespace {
 
 #if defined(__AVX512F__)
 constexpr int kLanes = 16;
@@ -24,6 +30,112 @@ constexpr int kLanes = 4;
 
 typedef float VecF __attribute__((vector_size(kLanes * 4)));
 typedef int32_t VecI __attribute__((vector_size(kLanes * 4)));
-typedef uint8_t VecB __attribute__((vector_size(kLanes * 4)));
+
+inline VecF load(const float* from) {
+  VecF v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+inline void store(float* to, VecF v) { std::memcpy(to, &v, sizeof v); }
+
+inline VecF broadcast(float x) { return VecF{} + x; }
+
+/// a * b + c, rounded once where the set has it.
+inline VecF multiply_add(VecF a, VecF b, VecF c) {
+#if defined(__AVX512F__)
+  return (VecF)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+  return (VecF)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (VecF)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
+
+inline VecF maximum(VecF a, VecF b) {
+#if defined(__AVX512F__)
+  return (VecF)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (VecF)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
+inline VecF minimum(VecF a, VecF b) {
+#if defined(__AVX512F__)
+  return (VecF)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (VecF)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
+/// Sum of the lanes, always in the same order: halves are added until one is left.
+inline float sum_lanes(VecF v) {
+  typedef float Four __attribute__((vector_size(16)));
+#if defined(__AVX512F__)
+  typedef float Eight __attribute__((vector_size(32)));
+  const Eight eight = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                      __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const Four four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+#elif defined(__AVX2__)
+  const Four four = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#else
+  const Four four = v;
+#endif
+  return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+inline float max_lanes(VecF v) {
+  float lanes[kLanes];
+  std::memcpy(lanes, &v, sizeof v);
+  float largest = lanes[0];
+  for (int i = 1; i < kLanes; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
+  return largest;
+}
+
+/// e^x to about 1 ulp: x = n ln 2 + r, a polynomial for e^r on [-ln2/2, ln2/2], n added to the exponent.
+/// Below -87 it gives 0 and above 88 infinity, as floats would; NaN stays NaN.
+inline VecF exponential(VecF x) {
+  const VecF clamped = minimum(maximum(x, broadcast(-88.0f)), broadcast(88.5f));
+  constexpr float kNoFraction = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+  const VecF n = (clamped * 1.44269504f + kNoFraction) - kNoFraction;
+  // ln 2 in two parts, so that n times the first is exact.
+  VecF r = multiply_add(n, broadcast(-0.693359375f), clamped);
+  r = multiply_add(n, broadcast(2.12194440e-4f), r);
+  VecF p = broadcast(1.9875691500e-4f);
+  p = multiply_add(p, r, broadcast(1.3981999507e-3f));
+  p = multiply_add(p, r, broadcast(8.3334519073e-3f));
+  p = multiply_add(p, r, broadcast(4.1665795894e-2f));
+  p = multiply_add(p, r, broadcast(1.6666665459e-1f));
+  p = multiply_add(p, r, broadcast(5.0000001201e-1f));
+  p = multiply_add(p, r * r, r) + 1.0f;
+  const VecI exponent = __builtin_convertvector(n, VecI);
+  // Two steps, so that neither factor leaves the range of normal numbers.
+  const VecI half = exponent >> 1;
+  const VecF scale_a = (VecF)((half + 127) << 23);
+  const VecF scale_b = (VecF)((exponent - half + 127) << 23);
+  const VecF y = p * scale_a * scale_b;
+  const VecF zero = {};
+  const VecF infinity = broadcast(std::numeric_limits<float>::infinity());
+  VecF result = x < -87.3f ? zero : y;
+  result = x > 88.7f ? infinity : result;
+  return x != x ? x : result;
+}
+
+/// kLanes bf16 as f32.
+inline VecF load_bf16(const uint16_t* from) {
+  typedef uint16_t Half __attribute__((vector_size(kLanes * 2)));
+  Half halves;
+  std::memcpy(&halves, from, sizeof halves);
+  typedef uint32_t Word __attribute__((vector_size(kLanes * 4)));
+  return (VecF)(__builtin_convertvector(halves, Word) << 16);
+}
+
+}  // namespace
 
 }  // namespace atom::ATOM_ISA

@@ -172,4 +172,16 @@ export interface Backend extends Disposable {
 
   /** Quantizes and dequantizes rows: x (rows, cols) f32 to out (rows, cols) f32, which may be x. */
   fakeQuant(args: { x: Tensor; out: Tensor; rows: number; quantizer: FakeQuant }): void;
+
+  /**
+   * Adds rows to statistics of each column: x (rows, cols) f32; sumSquares and sumMagnitudes hold (cols) f64, peaks
+   * (cols) f32.
+   */
+  columnStatistics(args: {
+    x: Tensor;
+    rows: number;
+    sumSquares: Tensor;
+    sumMagnitudes: Tensor;
+    peaks: Tensor;
+  }): void;
 }

@@ -1,25 +1,32 @@
 // The CPU backend: native kernels of one instruction set behind the contract.
-// Each operator's checks live in a file of its own beside this one; here they are only gathered.
-import type { Backend, MappedFile } from '../backend.ts';
+// Each operator's checks live in a file beside this one; here they are only gathered.
+import type { Activation, Backend, KvCache, LinearWeight, MappedFile } from '../backend.ts';
 import type { DType, Tensor } from '../tensor.ts';
+import { activationBytes, CpuActivation } from './activation.ts';
+import { AttentionState, attention, ropeAppendKv } from './attention.ts';
 import { fakeQuant } from './fake-quant.ts';
+import { CpuKvCache, cpuKvCache } from './kv-cache.ts';
+import { linear, loadLinear } from './linear.ts';
 import { logProb } from './log-prob.ts';
 import { allocateTensor, mapFile } from './memory.ts';
 import { chooseIsa, type NativeOperators, nativeAddon } from './native.ts';
+import { embed, rmsNorm, siluMul } from './rows.ts';
+import { columnStatistics } from './statistics.ts';
 
-export class CpuBackend {
+/** The arguments of an operator of the contract. */
+type Args<Name extends keyof Backend> = Backend[Name] extends (args: infer A) => unknown ? A : never;
+
+export class CpuBackend implements Backend {
   readonly name: string;
-  readonly #operators: NativeOperators;
+  readonly isa: string;
+  /** The native operators themselves, for benchmarks. */
+  readonly operators: NativeOperators;
+  readonly #attention = new AttentionState();
 
   constructor({ isa }: { isa?: string } = {}) {
-    const chosen = chooseIsa(isa);
-    this.name = `cpu (${chosen})`;
-    this.#operators = nativeAddon().isas[chosen]!;
-  }
-
-  /** For operators gathered below and for benchmarks. */
-  get operators(): NativeOperators {
-    return this.#operators;
+    this.isa = chooseIsa(isa);
+    this.name = `cpu (${this.isa})`;
+    this.operators = nativeAddon().isas[this.isa]!;
   }
 
   allocate(dtype: DType, shape: readonly number[]): Tensor {
@@ -34,15 +41,63 @@ export class CpuBackend {
     nativeAddon().dropPages(tensor.address, tensor.byteLength);
   }
 
-  logProb(args: Parameters<Backend['logProb']>[0]): void {
-    logProb(this.#operators, args);
+  activationBytes(options: Args<'activationBytes'>): number {
+    return activationBytes(options);
   }
 
-  fakeQuant(args: Parameters<Backend['fakeQuant']>[0]): void {
-    fakeQuant(this.#operators, args);
+  activation(options: Args<'activation'>): Activation {
+    return new CpuActivation(options);
+  }
+
+  loadLinear(...args: Parameters<Backend['loadLinear']>): LinearWeight {
+    return loadLinear(this.operators, ...args);
+  }
+
+  createKvCache(options: Args<'createKvCache'>): KvCache {
+    return new CpuKvCache(options);
+  }
+
+  copyBlock(cache: KvCache, from: number, to: number): void {
+    cpuKvCache('copyBlock', cache).copyBlock(from, to);
+  }
+
+  embed(args: Args<'embed'>): void {
+    embed(this.operators, args);
+  }
+
+  rmsNorm(args: Args<'rmsNorm'>): void {
+    rmsNorm(this.operators, args);
+  }
+
+  linear(args: Args<'linear'>): void {
+    linear(this.operators, args);
+  }
+
+  ropeAppendKv(args: Args<'ropeAppendKv'>): void {
+    ropeAppendKv(this.operators, this.#attention, args);
+  }
+
+  attention(args: Args<'attention'>): void {
+    attention(this.operators, this.#attention, args);
+  }
+
+  siluMul(args: Args<'siluMul'>): void {
+    siluMul(this.operators, args);
+  }
+
+  logProb(args: Args<'logProb'>): void {
+    logProb(this.operators, args);
+  }
+
+  fakeQuant(args: Args<'fakeQuant'>): void {
+    fakeQuant(this.operators, args);
+  }
+
+  columnStatistics(args: Args<'columnStatistics'>): void {
+    columnStatistics(this.operators, args);
   }
 
   [Symbol.dispose](): void {
-    // Memory belongs to tensors, threads to the process: nothing of its own to free.
+    this.#attention[Symbol.dispose]();
   }
 }

@@ -1,0 +1,66 @@
+// The input of a linear: one description, made once, that the operators before it finish their rows with.
+// This is where reordering and quantization are fused: a row is still in the first-level cache when it is stored.
+//
+//   values (channels) f32, in the operator's order  ->  row `row` of the storage, in the order and format of the linear
+#pragma once
+
+#include <cstdint>
+
+#include "element_format.h"
+#include "simd.h"
+
+namespace atom {
+
+enum class ActivationKind : int64_t { f32, bf16, simulated };
+
+/// Written by src/backend/cpu/activation.ts, eight bytes a field, in this order.
+struct ActivationSpec {
+  void* storage;           // (tokens, channels) f32 or bf16
+  const int32_t* reorder;  // (channels) or null: stored position c holds channel reorder[c]
+  int64_t channels;
+  ActivationKind kind;
+  // simulated: the quantizer that values go through
+  int64_t format, group_size, symmetric, outliers, outlier_format;
+  double clip, outlier_clip;
+};
+
+namespace ATOM_ISA {
+
+namespace {
+
+/// Where an operator may put row `row` so that `store_row` has nothing to move: the storage itself where it is f32 in
+/// natural order, else `scratch`.
+inline float* row_target(const ActivationSpec& spec, int64_t row, float* scratch) {
+  const bool in_place = spec.kind != ActivationKind::bf16 && !spec.reorder;
+  return in_place ? static_cast<float*>(spec.storage) + row * spec.channels : scratch;
+}
+
+/// Stores a finished row. `values` is what `row_target` gave.
+inline void store_row(const ActivationSpec& spec, int64_t row, const float* values) {
+  const int64_t channels = spec.channels;
+  if (spec.kind == ActivationKind::bf16) {
+    uint16_t* to = static_cast<uint16_t*>(spec.storage) + row * channels;
+    for (int64_t c = 0; c < channels; ++c) to[c] = float_to_bf16(values[spec.reorder ? spec.reorder[c] : c]);
+    return;
+  }
+  float* to = static_cast<float*>(spec.storage) + row * channels;
+  if (spec.reorder) {
+    for (int64_t c = 0; c < channels; ++c) to[c] = values[spec.reorder[c]];
+  }
+  if (spec.kind != ActivationKind::simulated) return;
+  const int64_t normal = channels - spec.outliers;
+  if (normal > 0) {
+    fake_quantize(to, to, normal, static_cast<ElementFormat>(spec.format), spec.group_size, spec.symmetric != 0,
+                  static_cast<float>(spec.clip));
+  }
+  if (spec.outliers > 0) {
+    fake_quantize(to + normal, to + normal, spec.outliers, static_cast<ElementFormat>(spec.outlier_format), 0, true,
+                  static_cast<float>(spec.outlier_clip));
+  }
+}
+
+}  // namespace
+
+}  // namespace ATOM_ISA
+
+}  // namespace atom

@@ -1,0 +1,22 @@
+// Causal attention over paged keys and values, with online softmax (Milakov and Gimelshein, 2018), block by block.
+#pragma once
+
+#include <cstdint>
+
+#include "activation.h"
+#include "rope_append_kv.h"
+
+namespace atom {
+
+//   qkv (tokens, (heads + 2 kv_heads) head_dim) f32: queries are read  ->  rows [0, tokens) of out, channels heads head_dim
+//   window 0: none; else a row at position p sees keys in (p - window, p]
+//
+// A task is one KV head and a few query tokens of one sequence with all query heads of the group, so that a block is
+// read and dequantized once for all of them. Every row goes through the blocks in the same order, keys 0, 1, 2, ...,
+// and skips what is masked for it: its result does not depend on the rows beside it.
+//
+//   cost per row: 4 head_dim operations per key and head; per task each block of the context is read once
+using AttentionFn = void(const float* qkv, int64_t heads, float scale, const BatchSpec* batch, const KvLayerSpec* cache,
+                         int64_t window, float* results, const ActivationSpec* out);
+
+}  // namespace atom

@@ -1,0 +1,136 @@
+#include "linear_dense.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "simd.h"
+#include "threads.h"
+
+namespace atom::ATOM_ISA {
+
+namespace {
+
+// Registers bound the tile: rows x columns accumulators, and the operands of one step.
+#if defined(__AVX512F__)
+constexpr int kTileRows = 4, kTileColumns = 6;  // 24 + 10 of 32 (the loads of x fold into the operations)
+#elif defined(__aarch64__)
+constexpr int kTileRows = 4, kTileColumns = 4;
+#else
+constexpr int kTileRows = 2, kTileColumns = 4;  // 8 + 6 of 16
+#endif
+
+// Rows of x that are used together stay in half of a second-level cache.
+constexpr int64_t kPanelBytes = 512 * 1024;
+
+/// One step along `in` for an element type: kStep elements of x times as many of w.
+struct F32 {
+  using Element = float;
+  static constexpr int kStep = kLanes;
+  static VecF dot(const float* x, const float* w, VecF sum) { return multiply_add(load(x), load(w), sum); }
+  static float value(float x) { return x; }
+};
+
+struct Bf16 {
+  using Element = uint16_t;
+#if defined(__AVX512BF16__)
+  static constexpr int kStep = 2 * kLanes;
+  static VecF dot(const uint16_t* x, const uint16_t* w, VecF sum) {
+    return (VecF)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_loadu_si512(x), (__m512bh)_mm512_loadu_si512(w));
+  }
+#else
+  static constexpr int kStep = kLanes;
+  static VecF dot(const uint16_t* x, const uint16_t* w, VecF sum) {
+    return multiply_add(load_bf16(x), load_bf16(w), sum);
+  }
+#endif
+  static float value(uint16_t x) { return bf16_to_float(x); }
+};
+
+struct Target {
+  const float* bias;
+  float* out;
+  int64_t stride;
+  bool accumulate;
+};
+
+template <class Type, int Rows, int Columns>
+void tile(const typename Type::Element* x, const typename Type::Element* w, int64_t in, int64_t row, int64_t column,
+          const Target& target) {
+  VecF sums[Rows][Columns] = {};
+  const int64_t whole = in / Type::kStep * Type::kStep;
+  for (int64_t k = 0; k < whole; k += Type::kStep) {
+    for (int c = 0; c < Columns; ++c) {
+      for (int r = 0; r < Rows; ++r) sums[r][c] = Type::dot(x + r * in + k, w + c * in + k, sums[r][c]);
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    float* out = target.out + (row + r) * target.stride + column;
+    for (int c = 0; c < Columns; ++c) {
+      float sum = sum_lanes(sums[r][c]);
+      for (int64_t k = whole; k < in; ++k) sum += Type::value(x[r * in + k]) * Type::value(w[c * in + k]);
+      if (target.bias) sum += target.bias[column + c];
+      out[c] = target.accumulate ? out[c] + sum : sum;
+    }
+  }
+}
+
+template <class Type>
+using TileFn = void(const typename Type::Element*, const typename Type::Element*, int64_t, int64_t, int64_t,
+                    const Target&);
+
+// Every tile up to the full one, for the edges: tiles<Type>[rows - 1][columns - 1].
+template <class Type, int Rows, int... Columns>
+constexpr void fill_tiles(TileFn<Type>** table, std::integer_sequence<int, Columns...>) {
+  ((table[Columns] = tile<Type, Rows, Columns + 1>), ...);
+}
+
+template <class Type>
+struct Tiles {
+  TileFn<Type>* at[kTileRows][kTileColumns] = {};
+  constexpr Tiles() { fill(std::make_integer_sequence<int, kTileRows>()); }
+
+ private:
+  template <int... Rows>
+  constexpr void fill(std::integer_sequence<int, Rows...>) {
+    (fill_tiles<Type, Rows + 1>(at[Rows], std::make_integer_sequence<int, kTileColumns>()), ...);
+  }
+};
+
+template <class Type>
+void run(const typename Type::Element* x, const typename Type::Element* weight, int64_t tokens, int64_t in, int64_t n,
+         const Target& target) {
+  static constexpr Tiles<Type> tiles;
+  const int64_t row_bytes = in * static_cast<int64_t>(sizeof(typename Type::Element));
+  const int64_t panel = std::max<int64_t>(kPanelBytes / row_bytes / kTileRows, 1) * kTileRows;
+  // Enough tasks to share evenly, large enough that a panel of x is brought in for many columns.
+  const int64_t share = (n + 8 * thread_count() - 1) / (8 * thread_count());
+  const int64_t columns_per_task = std::max<int64_t>((share + kTileColumns - 1) / kTileColumns, 1) * kTileColumns;
+  parallel_for((n + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {
+    const int64_t first = task * columns_per_task;
+    const int64_t last = std::min(n, first + columns_per_task);
+    for (int64_t panel_start = 0; panel_start < tokens; panel_start += panel) {
+      const int64_t panel_end = std::min(tokens, panel_start + panel);
+      for (int64_t column = first; column < last; column += kTileColumns) {
+        const int columns = static_cast<int>(std::min<int64_t>(kTileColumns, last - column));
+        for (int64_t row = panel_start; row < panel_end; row += kTileRows) {
+          const int rows = static_cast<int>(std::min<int64_t>(kTileRows, panel_end - row));
+          tiles.at[rows - 1][columns - 1](x + row * in, weight + column * in, in, row, column, target);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void linear_dense(const void* x, const void* weight, const float* bias, float* out, int64_t tokens, int64_t in,
+                  int64_t n, int64_t stride, int64_t column, int32_t bf16, int32_t accumulate) {
+  const Target target{bias, out + column, stride, accumulate != 0};
+  if (bf16) {
+    run<Bf16>(static_cast<const uint16_t*>(x), static_cast<const uint16_t*>(weight), tokens, in, n, target);
+  } else {
+    run<F32>(static_cast<const float*>(x), static_cast<const float*>(weight), tokens, in, n, target);
+  }
+}
+
+}  // namespace atom::ATOM_ISA

@@ -1,0 +1,80 @@
+#include "rope_append_kv.h"
+
+#include <cmath>
+
+#include "threads.h"
+
+namespace atom::ATOM_ISA {
+
+namespace {
+
+void normalise(float* x, const float* weight, int64_t dim, float epsilon) {
+  double sum = 0;
+  for (int64_t i = 0; i < dim; ++i) sum += static_cast<double>(x[i]) * x[i];
+  const float scale = static_cast<float>(1.0 / std::sqrt(sum / static_cast<double>(dim) + epsilon));
+  for (int64_t i = 0; i < dim; ++i) x[i] = x[i] * scale * weight[i];
+}
+
+/// Pairs are (i, i + dim / 2), the half-split order of Hugging Face's checkpoints.
+void rotate(float* x, const float* cos, const float* sin, int64_t dim) {
+  const int64_t half = dim / 2;
+  for (int64_t i = 0; i < half; ++i) {
+    const float a = x[i], b = x[i + half];
+    x[i] = a * cos[i] - b * sin[i];
+    x[i + half] = b * cos[i] + a * sin[i];
+  }
+}
+
+void fake(float* x, int64_t dim, int64_t bits, double clip) {
+  if (bits > 0) quantize_asymmetric(x, x, dim, static_cast<int>(bits), static_cast<float>(clip));
+}
+
+int64_t sequence_of(const BatchSpec& batch, int64_t token) {
+  int64_t sequence = 0;
+  while (batch.sequence_start[sequence + 1] <= token) ++sequence;
+  return sequence;
+}
+
+}  // namespace
+
+// A task is one KV head of one block of one sequence's tokens: nibbles of neighbouring tokens share bytes, so tokens of
+// one block must not be appended by two threads. Tasks by KV head alone would leave one sequence's prefill to few.
+void rope_append_kv(float* qkv, int64_t heads, const float* cos, const float* sin, const float* q_norm,
+                    const float* k_norm, float epsilon, const BatchSpec* batch, const KvLayerSpec* cache) {
+  const KvLayerSpec& kv = *cache;
+  const int64_t dim = kv.head_dim, half = dim / 2, size = kv.block_size;
+  const int64_t stride = (heads + 2 * kv.heads) * dim;
+  const int64_t group = heads / kv.heads;
+  parallel_for(batch->tokens, [=](int64_t first, int) {
+    // The task of a block belongs to its first token in the batch; the others return at once.
+    const int64_t sequence = sequence_of(*batch, first);
+    const int64_t begin = batch->sequence_start[sequence], end = batch->sequence_start[sequence + 1];
+    const int64_t block_index = batch->positions[first] / size;
+    if (first > begin && batch->positions[first - 1] / size == block_index) return;
+    const int64_t block = batch->block_table[sequence * batch->table_stride + block_index];
+    for (int64_t token = first; token < end && batch->positions[token] / size == block_index; ++token) {
+      const int64_t position = batch->positions[token];
+      float* row = qkv + token * stride;
+      const float* c = cos + position * half;
+      const float* s = sin + position * half;
+      for (int64_t head = 0; head < kv.heads; ++head) {
+        for (int64_t g = 0; g < group; ++g) {
+          float* q = row + (head * group + g) * dim;
+          if (q_norm) normalise(q, q_norm, dim, epsilon);
+          rotate(q, c, s, dim);
+        }
+        float* k = row + (heads + head) * dim;
+        float* v = row + (heads + kv.heads + head) * dim;
+        if (k_norm) normalise(k, k_norm, dim, epsilon);
+        if (kv.key_before_rope) fake(k, dim, kv.key_fake_bits, kv.clip);
+        rotate(k, c, s, dim);
+        if (!kv.key_before_rope) fake(k, dim, kv.key_fake_bits, kv.clip);
+        fake(v, dim, kv.value_fake_bits, kv.clip);
+        append(kv, key_part(kv, block, head), kv.key_bits, true, position % size, k);
+        append(kv, value_part(kv, block, head), kv.value_bits, false, position % size, v);
+      }
+    }
+  });
+}
+
+}  // namespace atom::ATOM_ISA

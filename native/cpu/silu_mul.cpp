@@ -1,0 +1,26 @@
+#include "silu_mul.h"
+
+#include <cmath>
+
+#include "memory.h"
+#include "threads.h"
+
+namespace atom::ATOM_ISA {
+
+void silu_mul(const float* gate_up, const ActivationSpec* out, int64_t rows) {
+  const int64_t channels = out->channels;
+  parallel_for(rows, [=](int64_t row, int) {
+    const float* gate = gate_up + row * 2 * channels;
+    const float* up = gate + channels;
+    float* to = row_target(*out, row, thread_scratch(static_cast<size_t>(channels)));
+    int64_t c = 0;
+    for (; c + kLanes <= channels; c += kLanes) {
+      const VecF g = load(gate + c);
+      store(to + c, g / (1.0f + exponential(-g)) * load(up + c));
+    }
+    for (; c < channels; ++c) to[c] = gate[c] / (1.0f + std::exp(-gate[c])) * up[c];
+    store_row(*out, row, to);
+  });
+}
+
+}  // namespace atom::ATOM_ISA

@@ -1,0 +1,118 @@
+// The paged cache on the CPU: one allocation, a description per layer; native/cpu/kv_cache.h draws the layout.
+import { AtomError } from '../../errors.ts';
+import type { Backend, KvCache } from '../backend.ts';
+import { expectShape } from '../check.ts';
+import type { KvFormat } from '../formats.ts';
+import type { Tensor } from '../tensor.ts';
+import { allocateTensor } from './memory.ts';
+import { NativeStruct } from './native-struct.ts';
+
+type Options = Parameters<Backend['createKvCache']>[0];
+
+/** Bits that an element takes: a simulated cache keeps f32. */
+function storedBits(bits: KvFormat['keyBits'], { simulated = false }: KvFormat): 32 | 16 | 8 | 4 {
+  if (simulated) return 32;
+  if (bits === 2 || bits === 3)
+    throw new AtomError('bad-option', `a cache of ${bits} bits can only be simulated; use 4, 8 or 16`);
+  return bits;
+}
+
+/** Bytes of one part (keys or values) of a block and head: the elements, then for integers a scale and a zero per token. */
+function partBytes(bits: number, { headDim, blockSize }: Options): number {
+  const bytes = (headDim * blockSize * bits) / 8 + (bits < 16 ? blockSize * 5 : 0);
+  return Math.ceil(bytes / 64) * 64;
+}
+
+interface LayerLayout {
+  readonly offset: number;
+  readonly blockBytes: number;
+  readonly headBytes: number;
+  readonly valueOffset: number;
+}
+
+export class CpuKvCache implements KvCache {
+  readonly formats: readonly KvFormat[];
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly blockSize: number;
+  readonly numBlocks: number;
+  readonly #memory: Tensor; // u8
+  readonly #layers: readonly LayerLayout[];
+  readonly #specs: readonly NativeStruct[];
+
+  constructor(options: Options) {
+    const { formats, numKvHeads, headDim, blockSize, numBlocks } = options;
+    expectShape(
+      'createKvCache',
+      blockSize % 16 === 0,
+      () => `blocks of ${blockSize} tokens are not a multiple of 16`,
+    );
+    expectShape('createKvCache', headDim % 2 === 0, () => `heads of ${headDim} channels are not even`);
+    this.formats = formats;
+    this.numKvHeads = numKvHeads;
+    this.headDim = headDim;
+    this.blockSize = blockSize;
+    this.numBlocks = numBlocks;
+    let offset = 0;
+    this.#layers = formats.map((format) => {
+      const valueOffset = partBytes(storedBits(format.keyBits, format), options);
+      const headBytes = valueOffset + partBytes(storedBits(format.valueBits, format), options);
+      const layer = { offset, blockBytes: headBytes * numKvHeads, headBytes, valueOffset };
+      offset += layer.blockBytes * numBlocks;
+      return layer;
+    });
+    this.#memory = allocateTensor('u8', [offset]);
+    this.#specs = formats.map((format, index) => this.#describe(format, this.#layers[index]!));
+  }
+
+  get byteLength(): number {
+    return this.#memory.byteLength;
+  }
+
+  /** Address of a layer's KvLayerSpec. Throws `use-after-free`. */
+  spec(layer: number): number {
+    void this.#memory.address;
+    return this.#specs[layer]!.address;
+  }
+
+  copyBlock(from: number, to: number): void {
+    const bytes = this.#memory.bytes();
+    for (const { offset, blockBytes } of this.#layers) {
+      bytes.copyWithin(
+        offset + to * blockBytes,
+        offset + from * blockBytes,
+        offset + (from + 1) * blockBytes,
+      );
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#memory[Symbol.dispose]();
+  }
+
+  #describe(format: KvFormat, { offset, blockBytes, headBytes, valueOffset }: LayerLayout): NativeStruct {
+    const fake = (bits: number) => (format.simulated && bits < 16 ? bits : 0);
+    return new NativeStruct([
+      { address: this.#memory.address + offset },
+      { integer: blockBytes },
+      { integer: headBytes },
+      { integer: valueOffset },
+      { integer: this.numKvHeads },
+      { integer: this.headDim },
+      { integer: this.blockSize },
+      { integer: storedBits(format.keyBits, format) },
+      { integer: storedBits(format.valueBits, format) },
+      { integer: fake(format.keyBits) },
+      { integer: fake(format.valueBits) },
+      { integer: Number(format.keyBeforeRope ?? false) },
+      { double: format.clip ?? 1 },
+    ]);
+  }
+}
+
+/** Throws `bad-shape` for a cache of another backend. */
+export function cpuKvCache(operator: string, cache: KvCache): CpuKvCache {
+  if (!(cache instanceof CpuKvCache))
+    throw new AtomError('bad-shape', `${operator}: the cache belongs to another backend`);
+  return cache;
+}

@@ -1,0 +1,133 @@
+// Linears on the CPU: dense weights are used where they lie, row by row; nothing is copied that need not be converted.
+import { AtomError } from '../../errors.ts';
+import type { Backend, LinearWeight } from '../backend.ts';
+import { expectShape, expectTensor } from '../check.ts';
+import type { LinearSource, WeightFormat } from '../formats.ts';
+import type { Tensor } from '../tensor.ts';
+import { cpuActivation } from './activation.ts';
+import { allocateTensor } from './memory.ts';
+import type { NativeOperators } from './native.ts';
+
+type DenseSource = Extract<LinearSource, { kind: 'dense' }>;
+
+/** Weights of one or several linears that share an input; each piece keeps its own memory. */
+class DenseWeight implements LinearWeight {
+  readonly format: WeightFormat;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly byteLength: number;
+  readonly pieces: readonly Tensor[]; // (out, in) each
+  readonly bias: Tensor | undefined;
+  readonly #owned: readonly Tensor[];
+
+  constructor(options: {
+    compute: 'f32' | 'bf16';
+    pieces: readonly Tensor[];
+    owned: readonly Tensor[];
+    bias: Tensor | undefined;
+  }) {
+    this.format = { kind: options.compute };
+    this.pieces = options.pieces;
+    this.inFeatures = options.pieces[0]!.shape[1]!;
+    this.outFeatures = options.pieces.reduce((sum, piece) => sum + piece.shape[0]!, 0);
+    this.byteLength = options.pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+    this.bias = options.bias;
+    this.#owned = options.bias ? [...options.owned, options.bias] : options.owned;
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.#owned) tensor[Symbol.dispose]();
+  }
+}
+
+export function loadLinear(
+  operators: NativeOperators,
+  sources: readonly LinearSource[],
+  { bias }: { bias?: Tensor } = {},
+): LinearWeight {
+  const dense = sources.filter((source): source is DenseSource => source.kind === 'dense');
+  const [first] = dense;
+  expectShape(
+    'loadLinear',
+    first !== undefined && dense.length === sources.length,
+    () => 'expected dense weights',
+  );
+  const { compute } = first!;
+  const inFeatures = first!.weight.shape[1]!;
+  const owned: Tensor[] = [];
+  const pieces = dense.map(({ weight, compute: other }) => {
+    expectShape(
+      'loadLinear',
+      weight.shape.length === 2 && weight.shape[1] === inFeatures && other === compute,
+      () => {
+        return `a weight of shape [${weight.shape.join(', ')}] for ${other} cannot be fused with one of ${inFeatures} inputs for ${compute}`;
+      },
+    );
+    if (weight.dtype === compute) return weight;
+    const converted = convert(operators, weight, compute);
+    owned.push(converted);
+    return converted;
+  });
+  const copied = bias && copyOf(bias);
+  if (copied) {
+    const outFeatures = pieces.reduce((sum, piece) => sum + piece.shape[0]!, 0);
+    expectTensor('loadLinear', 'bias', copied, { dtypes: ['f32'], atLeast: outFeatures });
+  }
+  return new DenseWeight({ compute, pieces, owned, bias: copied });
+}
+
+const conversions: Readonly<Record<string, number>> = {
+  'bf16 f32': 0,
+  'f16 f32': 1,
+  'f32 bf16': 2,
+  'f16 bf16': 3,
+};
+
+function convert(operators: NativeOperators, weight: Tensor, compute: 'f32' | 'bf16'): Tensor {
+  const kind = conversions[`${weight.dtype} ${compute}`];
+  if (kind === undefined)
+    throw new AtomError(
+      'bad-shape',
+      `loadLinear: a ${weight.dtype} weight cannot be computed with in ${compute}`,
+    );
+  const converted = allocateTensor(compute, weight.shape);
+  operators.convert!(weight.address, converted.address, weight.size, kind);
+  return converted;
+}
+
+function copyOf(tensor: Tensor): Tensor {
+  const copy = allocateTensor(tensor.dtype, tensor.shape);
+  copy.bytes().set(tensor.bytes());
+  return copy;
+}
+
+export function linear(operators: NativeOperators, args: Parameters<Backend['linear']>[0]): void {
+  const { input, weight, out, tokens, accumulate = false } = args;
+  const activation = cpuActivation('linear', input, { channels: weight.inFeatures, tokens });
+  expectTensor('linear', 'out', out, { dtypes: ['f32'], atLeast: tokens * weight.outFeatures });
+  if (!(weight instanceof DenseWeight))
+    throw new AtomError('bad-shape', 'linear: the weight belongs to another backend');
+  const stored = activation.format.kind === 'bf16' ? 'bf16' : 'f32';
+  expectShape(
+    'linear',
+    stored === weight.format.kind,
+    () => `a ${stored} input does not fit a ${weight.format.kind} weight`,
+  );
+  let column = 0;
+  for (const piece of weight.pieces) {
+    operators.linear_dense!(
+      activation.storage.address,
+      piece.address,
+      weight.bias ? weight.bias.address + 4 * column : 0,
+      out.address,
+      tokens,
+      weight.inFeatures,
+      piece.shape[0]!,
+      weight.outFeatures,
+      column,
+      Number(stored === 'bf16'),
+      Number(accumulate),
+    );
+    column += piece.shape[0]!;
+  }
+}

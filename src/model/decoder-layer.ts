@@ -1,0 +1,92 @@
+// One decoder layer as the list of its operators, in the order of the paper it comes from (Llama; Touvron et al., 2023).
+import type { AttentionGeometry, Backend, Batch, KvCache } from '../backend/backend.ts';
+import type { Tensor } from '../backend/tensor.ts';
+import type { ModelConfig } from '../checkpoint/model-config.ts';
+import { LinearLayer } from './linear-layer.ts';
+import type { LayerSource, LinearInput } from './model-source.ts';
+import type { RopeTables } from './rope.ts';
+import type { Workspace } from './workspace.ts';
+
+/** What every layer of a decoder shares. */
+export interface DecoderContext {
+  readonly backend: Backend;
+  readonly config: ModelConfig;
+  readonly workspace: Workspace;
+  readonly rope: RopeTables;
+}
+
+export interface LayerStep {
+  readonly hidden: Tensor; // (tokens, hidden) f32, read and updated
+  readonly batch: Batch;
+  readonly cache: KvCache;
+  /** The layer's place in the cache. */
+  readonly layer: number;
+  /** Called when the input of a group of linears has been written, before they run (calibration). */
+  readonly observe?: (input: LinearInput, linear: LinearLayer) => void;
+}
+
+export class DecoderLayer implements Disposable {
+  readonly linears: Readonly<Record<LinearInput, LinearLayer>>;
+  readonly #context: DecoderContext;
+  readonly #source: LayerSource;
+  readonly #geometry: AttentionGeometry;
+  readonly #window: number | undefined;
+
+  constructor(options: { context: DecoderContext; source: LayerSource; index: number }) {
+    const { context, source, index } = options;
+    const { backend, config, workspace } = context;
+    const linear = (input: LinearInput) =>
+      new LinearLayer({ backend, workspace, group: source.linears[input] });
+    this.linears = {
+      qkv: linear('qkv'),
+      output: linear('output'),
+      gateUp: linear('gateUp'),
+      down: linear('down'),
+    };
+    this.#context = context;
+    this.#source = source;
+    this.#geometry = { numHeads: config.numHeads, numKvHeads: config.numKvHeads, headDim: config.headDim };
+    this.#window = config.slidingWindow[index];
+  }
+
+  run({ hidden, batch, cache, layer, observe }: LayerStep): void {
+    const { backend, config, workspace, rope } = this.#context;
+    const { attentionNorm, mlpNorm, qNorm, kNorm } = this.#source;
+    const { qkv, output, gateUp, down } = this.linears;
+    const { numTokens: tokens } = batch;
+    const epsilon = config.rmsNormEps;
+    const attention = { qkv: workspace.qkv, geometry: this.#geometry, batch, cache, layer };
+    const scale = 1 / Math.sqrt(config.headDim);
+
+    backend.rmsNorm({ x: hidden, weight: attentionNorm, epsilon, out: qkv.input, tokens });
+    observe?.('qkv', qkv);
+    qkv.run(workspace.qkv, tokens);
+    backend.ropeAppendKv({
+      ...attention,
+      cos: rope.cos,
+      sin: rope.sin,
+      epsilon,
+      ...(qNorm && { qNorm }),
+      ...(kNorm && { kNorm }),
+    });
+    backend.attention({
+      ...attention,
+      scale,
+      out: output.input,
+      ...(this.#window && { window: this.#window }),
+    });
+    observe?.('output', output);
+    output.run(hidden, tokens, { accumulate: true });
+
+    backend.rmsNorm({ x: hidden, weight: mlpNorm, epsilon, out: gateUp.input, tokens });
+    observe?.('gateUp', gateUp);
+    gateUp.run(workspace.gateUp, tokens);
+    backend.siluMul({ gateUp: workspace.gateUp, out: down.input, tokens });
+    observe?.('down', down);
+    down.run(hidden, tokens, { accumulate: true });
+  }
+
+  [Symbol.dispose](): void {
+    for (const linear of Object.values(this.linears)) linear[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,42 @@
+// A linear and the form its input takes: the activation is written by the operator before, and read here.
+import type { Activation, Backend, LinearWeight } from '../backend/backend.ts';
+import type { Tensor } from '../backend/tensor.ts';
+import type { LinearGroup } from './model-source.ts';
+import type { ActivationRequest, Workspace } from './workspace.ts';
+
+/** Channels that a group of linears reads. */
+export function inFeatures({ sources }: LinearGroup): number {
+  const [source] = sources;
+  if (source?.kind === 'int') {
+    const normal = source.weight.shape[1]! * (source.bits === 4 ? 2 : 1);
+    return normal + (source.outlierWeight?.shape[1] ?? 0);
+  }
+  return source!.weight.shape[1]!;
+}
+
+export function activationRequest(group: LinearGroup): ActivationRequest {
+  const { activation: format, reorder } = group;
+  return { format, channels: inFeatures(group), ...(reorder && { reorder }) };
+}
+
+export class LinearLayer implements Disposable {
+  /** Written by the operator before. */
+  readonly input: Activation;
+  readonly weight: LinearWeight;
+  readonly #backend: Backend;
+
+  constructor({ backend, workspace, group }: { backend: Backend; workspace: Workspace; group: LinearGroup }) {
+    this.#backend = backend;
+    this.input = workspace.activation(activationRequest(group));
+    this.weight = backend.loadLinear(group.sources, group.bias ? { bias: group.bias } : {});
+  }
+
+  /** out[t] = W input[t], or added to it: out (tokens, outFeatures) f32. */
+  run(out: Tensor, tokens: number, { accumulate = false } = {}): void {
+    this.#backend.linear({ input: this.input, weight: this.weight, out, tokens, accumulate });
+  }
+
+  [Symbol.dispose](): void {
+    this.weight[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,49 @@
+// Calibration text: from a file, a JSONL or a bundled sample to windows of token ids.
+import { readFileSync } from 'node:fs';
+import { AtomError, reasonOf } from '../errors.ts';
+
+export interface CalibrationOptions {
+  readonly samples: number;
+  readonly sequenceLength: number;
+}
+
+/** The text of a file; of a .jsonl the "text" of every line, joined by blank lines. Throws `io`, `bad-option`. */
+export function readCalibrationText(file: string): string {
+  let content: string;
+  try {
+    content = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AtomError('io', `the calibration text ${file} cannot be read: ${reasonOf(cause)}`, { cause });
+  }
+  if (!file.endsWith('.jsonl')) return content;
+  const lines = content.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line, index) => textOfLine(line, `${file}:${index + 1}`)).join('\n\n');
+}
+
+function textOfLine(line: string, where: string): string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(line);
+  } catch (cause) {
+    throw new AtomError('bad-option', `${where} is not JSON: ${reasonOf(cause)}`, { cause });
+  }
+  const text = typeof parsed === 'object' && parsed !== null && 'text' in parsed ? parsed.text : undefined;
+  if (typeof text !== 'string') throw new AtomError('bad-option', `${where} has no "text" string`);
+  return text;
+}
+
+/** The first `samples` windows of `sequenceLength` tokens, without overlap. Throws `bad-option` when there are none. */
+export function calibrationWindows(
+  tokenIds: ArrayLike<number>,
+  { samples, sequenceLength }: CalibrationOptions,
+): Int32Array[] {
+  const ids = Int32Array.from(tokenIds);
+  const count = Math.min(samples, Math.floor(ids.length / sequenceLength));
+  if (count < 1) {
+    throw new AtomError(
+      'bad-option',
+      `the calibration text has ${ids.length} tokens, fewer than one sample of ${sequenceLength}; give a longer text or a shorter --sequence-length`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => ids.subarray(i * sequenceLength, (i + 1) * sequenceLength));
+}

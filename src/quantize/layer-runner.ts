@@ -1,0 +1,132 @@
+// Runs decoder layers, one after another, over all calibration samples.
+// It holds the samples' hidden states and one layer's cache; what a layer is made of is the caller's business, so
+// memory stays bounded by one layer and the hidden states.
+import type { Backend, KvCache } from '../backend/backend.ts';
+import type { KvFormat } from '../backend/formats.ts';
+import type { Tensor } from '../backend/tensor.ts';
+import type { ModelConfig } from '../checkpoint/model-config.ts';
+import { BatchBuffer } from '../model/batch-buffer.ts';
+import { type DecoderContext, DecoderLayer, type LayerStep } from '../model/decoder-layer.ts';
+import { activationRequest } from '../model/linear-layer.ts';
+import type { LayerSource } from '../model/model-source.ts';
+import { createRopeTables, type RopeTables } from '../model/rope.ts';
+import { Workspace } from '../model/workspace.ts';
+
+const blockSize = 32;
+/** Rows of a step: enough to keep the matrix products busy, few enough to keep their buffers small. */
+const rowsPerStep = 2048;
+
+export interface LayerPass {
+  readonly source: LayerSource;
+  readonly index: number;
+  readonly kvFormat: KvFormat;
+  /** Whether the hidden states move on to the layer's output, or stay for another pass over the same input. */
+  readonly advance: boolean;
+  readonly observe?: LayerStep['observe'];
+}
+
+export class LayerRunner implements Disposable {
+  readonly hidden: Tensor; // (samples * sequenceLength, hidden) f32
+  readonly #backend: Backend;
+  readonly #config: ModelConfig;
+  readonly #rope: RopeTables;
+  readonly #samples: readonly Int32Array[];
+  readonly #sequenceLength: number;
+  readonly #buffer: BatchBuffer;
+
+  constructor(options: {
+    backend: Backend;
+    config: ModelConfig;
+    embedding: Tensor;
+    /** Token ids, all of one length. */
+    samples: readonly Int32Array[];
+  }) {
+    const { backend, config, embedding, samples } = options;
+    this.#backend = backend;
+    this.#config = config;
+    this.#samples = samples;
+    this.#sequenceLength = samples[0]!.length;
+    this.#rope = createRopeTables(backend, config, this.#sequenceLength);
+    this.#buffer = new BatchBuffer(backend, {
+      maxTokens: this.#stepRows,
+      maxSequences: this.#samplesPerStep,
+      maxBlocksPerSequence: this.#blocksPerSample,
+    });
+    this.hidden = backend.allocate('f32', [samples.length * this.#sequenceLength, config.hiddenSize]);
+    for (const step of this.#steps()) {
+      const { tokenIds, numTokens } = this.#batch(step);
+      const out = this.hidden.rows(step.first * this.#sequenceLength, numTokens);
+      backend.embed({ table: embedding, tokenIds, out, tokens: numTokens });
+    }
+  }
+
+  get rows(): number {
+    return this.#samples.length * this.#sequenceLength;
+  }
+
+  /** One layer over all samples. */
+  run({ source, index, kvFormat, advance, observe }: LayerPass): void {
+    const backend = this.#backend;
+    const config = this.#config;
+    const activations = Object.values(source.linears).map(activationRequest);
+    using workspace = new Workspace({
+      backend,
+      config,
+      maxTokens: this.#stepRows,
+      maxOutputs: 1,
+      activations,
+    });
+    const context: DecoderContext = { backend, config, workspace, rope: this.#rope };
+    using layer = new DecoderLayer({ context, source, index });
+    using cache = this.#createCache(kvFormat);
+    for (const step of this.#steps()) {
+      const batch = this.#batch(step);
+      const states = this.hidden.rows(step.first * this.#sequenceLength, batch.numTokens);
+      const hidden = workspace.hidden.rows(0, batch.numTokens);
+      hidden.bytes().set(states.bytes());
+      layer.run({ hidden, batch, cache, layer: 0, ...(observe && { observe }) });
+      if (advance) states.bytes().set(hidden.bytes());
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.hidden[Symbol.dispose]();
+    this.#rope[Symbol.dispose]();
+    this.#buffer[Symbol.dispose]();
+  }
+
+  get #samplesPerStep(): number {
+    return Math.min(this.#samples.length, Math.max(1, Math.floor(rowsPerStep / this.#sequenceLength)));
+  }
+
+  get #stepRows(): number {
+    return this.#samplesPerStep * this.#sequenceLength;
+  }
+
+  get #blocksPerSample(): number {
+    return Math.ceil(this.#sequenceLength / blockSize);
+  }
+
+  #createCache(format: KvFormat): KvCache {
+    const { numKvHeads, headDim } = this.#config;
+    const numBlocks = this.#samplesPerStep * this.#blocksPerSample;
+    return this.#backend.createKvCache({ formats: [format], numKvHeads, headDim, blockSize, numBlocks });
+  }
+
+  *#steps(): Generator<{ first: number; samples: readonly Int32Array[] }> {
+    for (let first = 0; first < this.#samples.length; first += this.#samplesPerStep) {
+      yield { first, samples: this.#samples.slice(first, first + this.#samplesPerStep) };
+    }
+  }
+
+  #batch({ samples }: { samples: readonly Int32Array[] }) {
+    const perSample = this.#blocksPerSample;
+    return this.#buffer.fill(
+      samples.map((tokenIds, slot) => ({
+        tokenIds,
+        start: 0,
+        blocks: Int32Array.from({ length: perSample }, (_, block) => slot * perSample + block),
+      })),
+    );
+  }
+}

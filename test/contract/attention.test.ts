@@ -1,0 +1,200 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Activation, Batch } from '../../src/backend/backend.ts';
+import type { KvFormat } from '../../src/backend/formats.ts';
+import { ReferenceKvLayer } from '../../src/backend/reference/operators.ts';
+import { BatchBuffer, type SequenceChunk } from '../../src/model/batch-buffer.ts';
+import { cpuBackends, gaussians, tensorOf } from './backends.ts';
+
+const blockSize = 16;
+const positions = 96;
+
+describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
+  interface Setting {
+    readonly format: KvFormat;
+    readonly numHeads: number;
+    readonly numKvHeads: number;
+    readonly headDim: number;
+    readonly window?: number;
+    readonly norms?: boolean;
+  }
+
+  /** A cache and the buffers to push chunks of sequences through it; each call returns the rows of the outputs. */
+  function harness({ format, numHeads, numKvHeads, headDim, window, norms }: Setting) {
+    const geometry = { numHeads, numKvHeads, headDim };
+    const width = (numHeads + 2 * numKvHeads) * headDim;
+    const cache = backend.createKvCache({
+      formats: [format, format],
+      numKvHeads,
+      headDim,
+      blockSize,
+      numBlocks: 32,
+    });
+    const reference = new ReferenceKvLayer({ format, blockSize });
+    const angles = Float32Array.from({ length: (positions * headDim) / 2 }, (_, i) => {
+      const [position, pair] = [Math.floor(i / (headDim / 2)), i % (headDim / 2)];
+      return position / 10 ** ((4 * pair) / headDim);
+    });
+    const cos = tensorOf('f32', [positions, headDim / 2], angles.map(Math.cos));
+    const sin = tensorOf('f32', [positions, headDim / 2], angles.map(Math.sin));
+    const norm = norms
+      ? {
+          qNorm: tensorOf('f32', [headDim], gaussians(headDim, 1)),
+          kNorm: tensorOf('f32', [headDim], gaussians(headDim, 2)),
+        }
+      : {};
+    const buffer = new BatchBuffer(backend, { maxTokens: 128, maxSequences: 8, maxBlocksPerSequence: 6 });
+    const channels = numHeads * headDim;
+    const activation = (): Activation => {
+      const storage = backend.allocate('u8', [128 * channels * 4]);
+      return backend.activation({ format: { kind: 'f32' }, channels, maxTokens: 128, storage });
+    };
+    const out = activation();
+    const expected = activation();
+
+    return (chunks: readonly SequenceChunk[], values: Float32Array, { check = true } = {}) => {
+      const batch: Batch = buffer.fill(chunks);
+      using qkv = tensorOf('f32', [batch.numTokens, width], values);
+      using copy = tensorOf('f32', [batch.numTokens, width], values);
+      const shared = { geometry, batch, epsilon: 1e-5, cos, sin, ...norm };
+      const attend = { geometry, batch, scale: 1 / Math.sqrt(headDim), ...(window && { window }) };
+      backend.ropeAppendKv({ ...shared, qkv, cache, layer: 1 });
+      backend.attention({ ...attend, qkv, cache, layer: 1, out });
+      if (check) {
+        reference.append({ ...shared, qkv: copy });
+        reference.attend({ ...attend, qkv: copy, out: expected });
+        const actual = out.storage.f32().subarray(0, batch.numTokens * channels);
+        for (const [i, value] of actual.entries()) {
+          const other = expected.storage.f32()[i]!;
+          if (Math.abs(value - other) > tolerance(format))
+            expect.fail(`element ${i}: expected ${other}, got ${value}`);
+        }
+      }
+      return out.storage.f32().slice(0, batch.numTokens * channels);
+    };
+  }
+
+  // Outputs are averages of values of about 1. In f32 they differ by a few roundings; where keys and values are
+  // rounded, one ulp before rounding may become one step of the format in one value.
+  const tolerance = ({ keyBits, valueBits }: KvFormat) =>
+    ({ 32: 2e-5, 16: 1e-2, 8: 3e-2, 4: 0.4, 3: 0.8, 2: 1.6 })[Math.min(keyBits, valueBits) as 32];
+
+  const formats: KvFormat[] = [
+    { keyBits: 32, valueBits: 32 },
+    { keyBits: 16, valueBits: 16 },
+    { keyBits: 8, valueBits: 8 },
+    { keyBits: 4, valueBits: 4 },
+    { keyBits: 8, valueBits: 4, clip: 0.95 },
+    { keyBits: 4, valueBits: 4, simulated: true, keyBeforeRope: true },
+    { keyBits: 3, valueBits: 2, simulated: true },
+  ];
+
+  const chunk = (length: number, start: number, blocks: readonly number[]): SequenceChunk => ({
+    tokenIds: new Int32Array(length),
+    start,
+    blocks,
+  });
+
+  test.each(formats)(
+    'chunks and decodes of several sequences agree with plain arithmetic: K$keyBits V$valueBits',
+    (format) => {
+      const width = (4 + 4) * 24;
+      const step = harness({ format, numHeads: 4, numKvHeads: 2, headDim: 24 });
+      step([chunk(21, 0, [3, 9]), chunk(1, 0, [5]), chunk(40, 0, [1, 0, 7])], gaussians(62 * width, 4));
+      step([chunk(1, 21, [3, 9]), chunk(5, 1, [5]), chunk(1, 40, [1, 0, 7])], gaussians(7 * width, 5));
+    },
+  );
+
+  test('any geometry, window and order of blocks agrees with plain arithmetic', () => {
+    const settings = fc.record({
+      numKvHeads: fc.constantFrom(1, 2),
+      group: fc.constantFrom(1, 2, 4, 7),
+      headDim: fc.constantFrom(8, 16, 40, 64, 80, 128),
+      window: fc.constantFrom(undefined, 1, 7, 16, 33),
+      norms: fc.boolean(),
+      lengths: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 3 }),
+      seed: fc.integer({ min: 1, max: 1e6 }),
+    });
+    fc.assert(
+      fc.property(settings, ({ group, lengths, seed, window, ...rest }) => {
+        const numHeads = group * rest.numKvHeads;
+        const step = harness({
+          ...rest,
+          numHeads,
+          format: { keyBits: 32, valueBits: 32 },
+          ...(window && { window }),
+        });
+        const width = (numHeads + 2 * rest.numKvHeads) * rest.headDim;
+        const blocks = (i: number) => [0, 1, 2].map((b) => ((i * 3 + b) * 7) % 31);
+        const total = lengths.reduce((a, b) => a + b);
+        step(
+          lengths.map((length, i) => chunk(length, 0, blocks(i))),
+          gaussians(total * width, seed),
+        );
+        step(
+          lengths.map((length, i) => chunk(2, length, blocks(i))),
+          gaussians(2 * lengths.length * width, seed + 1),
+        );
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test.each(formats.slice(0, 4))(
+    'a row has the same bits alone, in a batch, and in a chunk: K$keyBits',
+    (format) => {
+      const setting = { format, numHeads: 4, numKvHeads: 2, headDim: 32 };
+      const width = 8 * 32;
+      const channels = 4 * 32;
+      const values = gaussians(37 * width, 6);
+      const together = harness(setting)([chunk(37, 0, [2, 4, 8])], values);
+      const stepwise = harness(setting);
+      stepwise([chunk(20, 0, [2, 4, 8])], values.slice(0, 20 * width));
+      for (let token = 20; token < 37; token++) {
+        const other = gaussians(3 * width, token);
+        const mixed = Float32Array.from([...other, ...values.slice(token * width, (token + 1) * width)]);
+        const rows = stepwise([chunk(3, 0, [11]), chunk(1, token, [2, 4, 8])], mixed, { check: false });
+        expect(rows.slice(3 * channels)).toEqual(together.slice(token * channels, (token + 1) * channels));
+      }
+    },
+  );
+
+  test('a key or value that is not a number harms only rows that see it', () => {
+    const setting = {
+      format: { keyBits: 4, valueBits: 4 } as const,
+      numHeads: 2,
+      numKvHeads: 1,
+      headDim: 16,
+    };
+    const width = 4 * 16;
+    const values = gaussians(20 * width, 8);
+    values[12 * width + 3 * 16] = Number.NaN; // a value of token 12
+    const rows = harness(setting)([chunk(20, 0, [1, 2])], values, { check: false });
+    for (let token = 0; token < 20; token++) {
+      expect(rows.slice(token * 32, (token + 1) * 32).every(Number.isFinite), `token ${token}`).toBe(
+        token < 12,
+      );
+    }
+  });
+
+  test('a copied block holds the same tokens', () => {
+    const cache = backend.createKvCache({
+      formats: [{ keyBits: 4, valueBits: 8 }],
+      numKvHeads: 2,
+      headDim: 16,
+      blockSize,
+      numBlocks: 3,
+    });
+    expect(cache.numBlocks).toBe(3);
+    backend.copyBlock(cache, 0, 2);
+    cache[Symbol.dispose]();
+    expect(() => backend.copyBlock(cache, 0, 2)).toThrowError(
+      expect.objectContaining({ code: 'use-after-free' }),
+    );
+  });
+
+  test('a block outside the cache is refused before anything is written', () => {
+    const step = harness({ format: { keyBits: 32, valueBits: 32 }, numHeads: 1, numKvHeads: 1, headDim: 16 });
+    expect(() => step([chunk(1, 0, [32])], new Float32Array(48))).toThrowError(/block 32 of 32/);
+  });
+});
