@@ -1,121 +1,145 @@
-// Chat messages to the text a model was trained on, by the Jinja template that comes with it.
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Template } from '@huggingface/jinja';
+// A model's chat template: messages in, the text of the prompt out. Templates are Jinja programs that come
+// with the model; they get data only. Nothing here knows token ids.
 import { AtomError, reasonOf } from '../errors.ts';
+import { compileJinja } from './jinja.ts';
+import { badTokenizer, isObject, readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts';
+import { namedToken } from './vocabulary.ts';
 
+/** A message as OpenAI's API has it; fields beyond these (tool_calls, name, ...) reach the template as they are. */
 export interface ChatMessage {
   readonly role: string;
-  readonly content: string | null | readonly unknown[];
-  readonly [key: string]: unknown;
+  readonly content?: string | readonly ContentPart[] | null;
+  readonly [field: string]: unknown;
 }
 
-export interface RenderOptions {
+export interface ContentPart {
+  readonly type: string;
+  readonly text?: string;
+}
+
+export interface ChatRequest {
   readonly messages: readonly ChatMessage[];
-  readonly tools?: readonly unknown[];
-  /** Ends the text where the assistant's answer begins. On by default. */
+  /** End with the opening of the assistant's turn. Default true. */
   readonly addGenerationPrompt?: boolean;
-  /** Further variables that some templates read. */
+  /** Function descriptions in OpenAI's form. */
+  readonly tools?: readonly unknown[];
+  /** Name of the template where the model has several; without it `tool_use` if there are tools, else `default`. */
+  readonly template?: string;
+  /** Further variables of the template, e.g. `enable_thinking`. */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
 
 export class ChatTemplate {
-  readonly #template: Template;
-  readonly #constants: Readonly<Record<string, unknown>>;
+  readonly #path: string;
+  readonly #sources: ReadonlyMap<string, string>;
+  readonly #tokens: Readonly<Record<string, string>>;
+  readonly #parsed = new Map<string, ReturnType<typeof compileJinja>>();
 
-  constructor(source: string, constants: Readonly<Record<string, unknown>> = {}) {
-    try {
-      this.#template = new Template(source);
-    } catch (cause) {
-      throw new AtomError('bad-tokenizer', `the chat template cannot be parsed: ${reasonOf(cause)}`, {
-        cause,
-      });
-    }
-    this.#constants = constants;
+  /** `tokens`: special tokens by the name the template has for them, e.g. bos_token. */
+  constructor(path: string, sources: ReadonlyMap<string, string>, tokens: Readonly<Record<string, string>>) {
+    this.#path = path;
+    this.#sources = sources;
+    this.#tokens = tokens;
+  }
+
+  /** Whether the model has any; without one `render` throws. */
+  get exists(): boolean {
+    return this.#sources.size > 0;
   }
 
   /**
-   * The prompt as text. Control tokens are written out in it: encode it with `addSpecialTokens: false`.
+   * The prompt's text, special tokens written out: encode it without adding any.
    * Throws `bad-request` with the template's own sentence when it refuses the messages.
    */
-  render({ messages, tools, addGenerationPrompt = true, variables = {} }: RenderOptions): string {
+  render(request: ChatRequest): string {
+    const { messages, addGenerationPrompt = true, tools, variables = {} } = request;
+    const template = this.#template(this.#choose(request));
+    const items = {
+      ...this.#tokens,
+      ...variables,
+      messages: messages.map(withTextContent),
+      tools: tools !== undefined && tools.length > 0 ? tools : null,
+      documents: variables.documents ?? null,
+      add_generation_prompt: addGenerationPrompt,
+    };
     try {
-      return this.#template.render({
-        ...this.#constants,
-        ...variables,
-        messages,
-        ...(tools && tools.length > 0 && { tools }),
-        add_generation_prompt: addGenerationPrompt,
-        raise_exception: (sentence: string) => {
-          throw new Error(sentence);
-        },
-        strftime_now: (format: string) => formatDate(new Date(), format),
+      return template(items);
+    } catch (error) {
+      throw new AtomError('bad-request', `the chat template refuses these messages: ${reasonOf(error)}`, {
+        cause: error,
       });
-    } catch (cause) {
-      throw new AtomError(
-        'bad-request',
-        `the model's chat template refuses these messages: ${reasonOf(cause)}`,
-        { cause },
-      );
     }
   }
-}
 
-/** The template of a model folder, or undefined where it has none. chat_template.jinja wins over the config. */
-export function loadChatTemplate(dir: string): ChatTemplate | undefined {
-  const configFile = join(dir, 'tokenizer_config.json');
-  const config = existsSync(configFile) ? readObject(configFile) : {};
-  const constants = Object.fromEntries(
-    ['bos_token', 'eos_token', 'pad_token', 'unk_token']
-      .map((name) => [name, textOf(config[name])] as const)
-      .filter(([, text]) => text !== undefined),
-  );
-  const jinjaFile = join(dir, 'chat_template.jinja');
-  const source = existsSync(jinjaFile) ? readFileSync(jinjaFile, 'utf8') : sourceIn(config.chat_template);
-  return source === undefined ? undefined : new ChatTemplate(source, constants);
-}
+  #choose({ template, tools }: ChatRequest): string {
+    if (this.#sources.size === 0) {
+      throw new AtomError(
+        'bad-request',
+        `the model has no chat template (${this.#path}); use the completions API, ` +
+          'or put a chat_template.jinja into its folder',
+      );
+    }
+    const wanted =
+      template ??
+      (tools !== undefined && tools.length > 0 && this.#sources.has('tool_use') ? 'tool_use' : 'default');
+    if (this.#sources.has(wanted)) return wanted;
+    const known = [...this.#sources.keys()].join(', ');
+    throw new AtomError('bad-request', `the model has no chat template "${wanted}", only: ${known}`);
+  }
 
-/** A template, or a list of named ones of which 'default' is taken. */
-function sourceIn(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return undefined;
-  const named = value as { name?: unknown; template?: unknown }[];
-  const chosen = named.find(({ name }) => name === 'default') ?? named[0];
-  return typeof chosen?.template === 'string' ? chosen.template : undefined;
-}
-
-function textOf(token: unknown): string | undefined {
-  if (typeof token === 'string') return token;
-  if (typeof token === 'object' && token !== null && 'content' in token && typeof token.content === 'string')
-    return token.content;
-  return undefined;
-}
-
-function readObject(file: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof value !== 'object' || value === null) throw new Error('not an object');
-    return value as Record<string, unknown>;
-  } catch (cause) {
-    throw new AtomError('bad-tokenizer', `${file} cannot be read: ${reasonOf(cause)}`, { cause });
+  #template(name: string): ReturnType<typeof compileJinja> {
+    let parsed = this.#parsed.get(name);
+    if (parsed === undefined) {
+      try {
+        parsed = compileJinja(this.#sources.get(name)!);
+      } catch (error) {
+        throw badTokenizer(this.#path, `the chat template does not parse: ${reasonOf(error)}`, error);
+      }
+      this.#parsed.set(name, parsed);
+    }
+    return parsed;
   }
 }
 
-/** The few fields of strftime that templates use. */
-function formatDate(date: Date, format: string): string {
-  const pad = (value: number) => String(value).padStart(2, '0');
-  const month = (style: 'short' | 'long') => date.toLocaleString('en', { month: style });
-  const fields: Readonly<Record<string, string>> = {
-    Y: String(date.getFullYear()),
-    m: pad(date.getMonth() + 1),
-    d: pad(date.getDate()),
-    H: pad(date.getHours()),
-    M: pad(date.getMinutes()),
-    S: pad(date.getSeconds()),
-    b: month('short'),
-    B: month('long'),
-    A: date.toLocaleString('en', { weekday: 'long' }),
-    '%': '%',
-  };
-  return format.replace(/%([YmdHMSbBA%])/g, (_, field: string) => fields[field]!);
+/** Throws `bad-tokenizer` for a template that is neither text nor a list of named texts. */
+export function parseChatTemplate({ config, specialTokens, template }: TokenizerFiles): ChatTemplate {
+  const sources = new Map<string, string>();
+  const declared = config.json.chat_template ?? undefined;
+  if (typeof declared === 'string') sources.set('default', declared);
+  else if (Array.isArray(declared)) {
+    for (const item of declared) {
+      if (!isObject(item) || typeof item.name !== 'string' || typeof item.template !== 'string') {
+        throw badTokenizer(config.path, 'one of the templates in "chat_template" has no name or text');
+      }
+      sources.set(item.name, item.template);
+    }
+  } else if (declared !== undefined) {
+    throw badTokenizer(config.path, '"chat_template" is neither a string nor a list of named templates');
+  }
+  if (template !== undefined) sources.set('default', template);
+
+  const tokens: Record<string, string> = {};
+  for (const name of ['bos_token', 'eos_token', 'pad_token', 'unk_token']) {
+    const content = namedToken(config.json[name]) ?? namedToken(specialTokens.json[name]);
+    if (content !== undefined) tokens[name] = content;
+  }
+  return new ChatTemplate(config.path, sources, tokens);
+}
+
+/** Text parts become one text, a line each, since most templates expect a string. */
+function withTextContent(message: ChatMessage): ChatMessage {
+  const { content, role } = message;
+  if (content === undefined || content === null || typeof content === 'string') return message;
+  const texts = content.map((part) => {
+    if (part.type === 'text' && typeof part.text === 'string') return part.text;
+    const reason = `a message of the ${role} has a part of type "${part.type}"; only text is supported`;
+    throw new AtomError('bad-request', reason);
+  });
+  return { ...message, content: texts.join('\n') };
+}
+
+/** The template of a model folder without the rest of its tokenizer, or undefined where it has none. */
+export function loadChatTemplate(dir: string): ChatTemplate | undefined {
+  const template = parseChatTemplate(readTokenizerFiles(dir));
+  return template.exists ? template : undefined;
 }

@@ -1,87 +1,146 @@
-// Text to token ids and back. Encoding is the format maker's own library; decoding goes through each token's bytes, so
-// that pieces of a stream and the whole text are the same by construction.
-import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import { AtomError } from '../errors.ts';
-import { Detokenizer } from './detokenizer.ts';
-
-export interface SpecialTokens {
-  readonly bos?: number;
-  readonly eos?: number;
-  readonly pad?: number;
-}
+// Text <-> token ids of one model, and its chat template: the face of this room.
+// Immutable but for caches; it knows nothing of tensors, requests or sockets.
+import { AddedTokenFinder } from './added-tokens.ts';
+import type { BytePairs } from './byte-pairs.ts';
+import type { ChatRequest, ChatTemplate } from './chat-template.ts';
+import { type DecodeOptions, Detokenizer, type DetokenizerOptions } from './detokenizer.ts';
+import { guardContent } from './guarded-content.ts';
+import type { SpecialTokens } from './special-tokens.ts';
+import type { TextSplitter } from './text-splitter.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 export interface EncodeOptions {
-  /** Adds what the model wants around a text, usually a leading BOS. On by default. */
+  /** Add what the model expects around a text, usually one bos. Default true. */
   readonly addSpecialTokens?: boolean;
+  /** Read `<|eos|>` and the like in the text as the token; if false they are text. Default true. */
+  readonly parseSpecialTokens?: boolean;
 }
 
-export interface DecodeOptions {
-  /** Leaves out control tokens such as BOS and EOS. On by default. */
-  readonly skipSpecialTokens?: boolean;
+export interface EncodeChatOptions extends ChatRequest {
+  /** Read special tokens inside messages as the token, as peers do; if false they are text. Default true. */
+  readonly parseSpecialTokensInContent?: boolean;
+}
+
+export interface TokenizerParts {
+  readonly vocabulary: Vocabulary;
+  readonly bytePairs: BytePairs;
+  readonly splitter: TextSplitter;
+  readonly specialTokens: SpecialTokens;
+  readonly chatTemplate: ChatTemplate;
 }
 
 export class Tokenizer {
-  /** One more than the largest id. */
-  readonly vocabSize: number;
-  readonly specialTokens: SpecialTokens;
-  /** Whether decoded text loses the one space that encoding puts in front (SentencePiece). */
-  readonly stripsLeadingSpace: boolean;
-  readonly #library: HuggingFaceTokenizer;
-  readonly #bytes: readonly (Uint8Array | undefined)[]; // by id
-  readonly #control: ReadonlySet<number>;
+  readonly bosId: number | undefined;
+  readonly eosId: number | undefined;
+  readonly padId: number | undefined;
+  readonly #parts: TokenizerParts;
+  readonly #finder: AddedTokenFinder;
 
-  constructor(parts: {
-    library: HuggingFaceTokenizer;
-    bytes: readonly (Uint8Array | undefined)[];
-    control: ReadonlySet<number>;
-    specialTokens: SpecialTokens;
-    stripsLeadingSpace: boolean;
-  }) {
-    this.#library = parts.library;
-    this.#bytes = parts.bytes;
-    this.#control = parts.control;
-    this.specialTokens = parts.specialTokens;
-    this.stripsLeadingSpace = parts.stripsLeadingSpace;
-    this.vocabSize = parts.bytes.length;
+  /** Made by `loadTokenizer`. */
+  constructor(parts: TokenizerParts) {
+    this.#parts = parts;
+    this.#finder = new AddedTokenFinder(parts.vocabulary.addedTokens);
+    this.bosId = parts.specialTokens.bosId;
+    this.eosId = parts.specialTokens.eosId;
+    this.padId = parts.specialTokens.padId;
   }
 
-  encode(text: string, { addSpecialTokens = true }: EncodeOptions = {}): Int32Array {
-    return Int32Array.from(this.#library.encode(text, { add_special_tokens: addSpecialTokens }).ids);
+  /** Highest token id + 1; the model may have more rows. */
+  get vocabSize(): number {
+    return this.#parts.vocabulary.size;
   }
 
-  /** Invalid UTF-8 becomes U+FFFD. Throws `bad-request` for an id outside the vocabulary. */
+  /** How `entry` spells tokens: in GPT-2's byte alphabet, or as text with `<0xNN>` for stray bytes. */
+  get spelling(): 'byte-level' | 'byte-fallback' {
+    return this.#parts.vocabulary.rule.spelling;
+  }
+
+  /** Renders messages as text; it knows whether the model has a template at all. */
+  get chatTemplate(): ChatTemplate {
+    return this.#parts.chatTemplate;
+  }
+
+  encode(text: string, options: EncodeOptions = {}): Int32Array {
+    const { addSpecialTokens = true, parseSpecialTokens = true } = options;
+    const { before, after } = this.#parts.specialTokens;
+    const ids = addSpecialTokens ? [...before] : [];
+    this.#encodeInto(ids, text, { parseSpecial: parseSpecialTokens });
+    if (addSpecialTokens) ids.push(...after);
+    return Int32Array.from(ids);
+  }
+
+  /**
+   * The ids of a chat prompt. The template writes bos itself, so none is added.
+   * Throws `bad-request` when there is no template or it refuses the messages.
+   */
+  encodeChat({ parseSpecialTokensInContent = true, ...request }: EncodeChatOptions): Int32Array {
+    const ids: number[] = [];
+    if (parseSpecialTokensInContent) {
+      this.#encodeInto(ids, this.chatTemplate.render(request), { parseSpecial: true });
+    } else {
+      const { messages, guard } = guardContent(request.messages, this.#parts.vocabulary.addedTokens);
+      this.#encodeInto(ids, this.chatTemplate.render({ ...request, messages }), {
+        parseSpecial: true,
+        guard,
+      });
+    }
+    return Int32Array.from(ids);
+  }
+
+  /** Bytes that are no UTF-8 become U+FFFD, ids without a token nothing. */
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
-    const detokenizer = this.detokenizer(options);
+    const detokenizer = new Detokenizer(this.#parts.vocabulary, options);
     return detokenizer.push(ids) + detokenizer.flush();
   }
 
-  /** A stream of ids to a stream of text, for one sequence. */
-  detokenizer({ skipSpecialTokens = true }: DecodeOptions = {}): Detokenizer {
-    return new Detokenizer({
-      stripLeadingSpace: this.stripsLeadingSpace,
-      bytesOf: (id) => (skipSpecialTokens && this.#control.has(id) ? empty : this.bytesOf(id)),
-    });
+  /** Decodes one sequence as it is generated. */
+  detokenizer(options: DetokenizerOptions = {}): Detokenizer {
+    return new Detokenizer(this.#parts.vocabulary, options);
   }
 
-  /** The bytes a token stands for. Ids that a padded vocabulary leaves unused stand for nothing. */
+  /** The id of an entry as the vocabulary spells it, e.g. `<|eot_id|>`, `Ġhello` or `▁hello`. */
+  idOf(entry: string): number | undefined {
+    return this.#parts.vocabulary.id(entry);
+  }
+
+  /** The entry as the vocabulary spells it; undefined for an id without one. */
+  entryOf(id: number): string | undefined {
+    return this.#parts.vocabulary.entry(id);
+  }
+
+  /** The UTF-8 bytes the token adds to a text, maybe part of a character; none for an id without a token. */
   bytesOf(id: number): Uint8Array {
-    if (!Number.isInteger(id) || id < 0) throw new AtomError('bad-request', `${id} is not a token id`);
-    return this.#bytes[id] ?? empty;
+    return Uint8Array.from(this.#parts.vocabulary.bytes(id));
   }
 
-  /** The id of a piece as the vocabulary spells it, control tokens included. */
-  idOf(piece: string): number | undefined {
-    return this.#library.token_to_id(piece);
+  /** The token alone as text; bytes that are no whole character show as U+FFFD. */
+  textOf(id: number): string {
+    return (
+      this.#parts.vocabulary.wholeText(id) ?? Buffer.from(this.#parts.vocabulary.bytes(id)).toString('utf8')
+    );
   }
 
-  /** The piece as the vocabulary spells it. */
-  pieceOf(id: number): string | undefined {
-    return this.#library.id_to_token(id);
+  /** Whether the token controls the model rather than being text. */
+  isSpecial(id: number): boolean {
+    return this.#parts.vocabulary.isSpecial(id);
   }
 
-  isControl(id: number): boolean {
-    return this.#control.has(id);
+  /** `guard`: a character that kept user text from being read as tokens; it is no part of the text. */
+  #encodeInto(ids: number[], text: string, { parseSpecial, guard }: Parsing): void {
+    const { bytePairs, splitter } = this.#parts;
+    for (const section of this.#finder.sections(text, { parseSpecial })) {
+      if ('id' in section) {
+        ids.push(section.id);
+        continue;
+      }
+      const plain = guard === undefined ? section.text : section.text.replaceAll(guard, '');
+      const atStart = section.start === 0;
+      for (const piece of splitter.split(plain, { atStart })) bytePairs.encodeInto(ids, piece);
+    }
   }
 }
 
-const empty = new Uint8Array(0);
+interface Parsing {
+  readonly parseSpecial: boolean;
+  readonly guard?: string;
+}
