@@ -126,6 +126,9 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
   const int64_t tokens_per_tile = std::max<int64_t>(1, kRowsPerTask / group);
   const int64_t tiles = count_tiles(*batch, tokens_per_tile);
 
+  int64_t context = 0;
+  for (int64_t token = 0; token < batch->tokens; ++token) context += batch->positions[token] + 1;
+
   parallel_for(tiles * kv.heads, [=, &kv](int64_t task, int) {
     // Late tiles have the longest contexts: handing them out first evens the threads' work.
     const Tile tile = tile_at(*batch, tiles - 1 - task / kv.heads, tokens_per_tile);
@@ -161,7 +164,7 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
       const float total = s.totals[row];
       for (int64_t c = 0; c < dim; ++c) to[c] = s.sums[row * dim + c] / total;
     }
-  });
+  }, context * (heads + kv.heads) * dim);
 
   // Heads of a row come from different tasks, so rows are stored once all are there.
   if (out->kind == ActivationKind::f32 && !out->reorder) return;

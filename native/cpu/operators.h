@@ -12,6 +12,7 @@
 #include "gptq_block.h"
 #include "linear_dense.h"
 #include "log_prob.h"
+#include "peaks.h"
 #include "rms_norm.h"
 #include "rope_append_kv.h"
 #include "silu_mul.h"
@@ -20,16 +21,20 @@ namespace atom {
 
 #define ATOM_OPERATORS(X) \
   X(attention, AttentionFn) \
-  X(embed, EmbedFn) \
-  X(rope_append_kv, RopeAppendKvFn) \
-  X(silu_mul, SiluMulFn) \
   X(column_statistics, ColumnStatisticsFn) \
   X(convert, ConvertFn) \
+  X(embed, EmbedFn) \
   X(fake_quant, FakeQuantFn) \
   X(gptq_block, GptqBlockFn) \
   X(linear_dense, LinearDenseFn) \
   X(log_prob, LogProbFn) \
-  X(rms_norm, RmsNormFn)
+  X(peak_bf16, PeakFn) \
+  X(peak_f32, PeakFn) \
+  X(peak_int8, PeakFn) \
+  X(peak_read, PeakReadFn) \
+  X(rms_norm, RmsNormFn) \
+  X(rope_append_kv, RopeAppendKvFn) \
+  X(silu_mul, SiluMulFn)
 
 struct Operators {
 #define ATOM_MEMBER(name, Fn) Fn* name;

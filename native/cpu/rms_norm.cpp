@@ -37,7 +37,7 @@ void rms_norm(const float* x, const float* weight, float epsilon, const Activati
     const float scale = static_cast<float>(1.0 / std::sqrt(mean_square(in, channels) + epsilon));
     for (int64_t i = 0; i < channels; ++i) to[i] = in[i] * scale * weight[i];
     store_row(*out, row, to);
-  });
+  }, 4 * rows * channels);
 }
 
 }  // namespace atom::ATOM_ISA

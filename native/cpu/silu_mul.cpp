@@ -20,7 +20,7 @@ void silu_mul(const float* gate_up, const ActivationSpec* out, int64_t rows) {
     }
     for (; c < channels; ++c) to[c] = gate[c] / (1.0f + std::exp(-gate[c])) * up[c];
     store_row(*out, row, to);
-  });
+  }, 20 * rows * channels);
 }
 
 }  // namespace atom::ATOM_ISA

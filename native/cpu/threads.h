@@ -24,9 +24,17 @@ using TaskFn = void(void* context, int64_t task, int thread);
 /// Tasks start in order; `thread` is in [0, thread_count()).
 void run_tasks(int64_t tasks, TaskFn* fn, void* context);
 
-/// `body(task, thread)` for each task.
+// Waking another core and waiting for it takes a few microseconds, and far longer where something else runs on it:
+// less work than this (operations, or bytes) is done sooner by the caller alone.
+constexpr int64_t kWorthSharing = 1 << 18;
+
+/// `body(task, thread)` for each task. `work` estimates the operations of all of them together.
 template <class Body>
-inline void parallel_for(int64_t tasks, Body&& body) {
+inline void parallel_for(int64_t tasks, Body&& body, int64_t work = kWorthSharing) {
+  if (work < kWorthSharing) {
+    for (int64_t task = 0; task < tasks; ++task) body(task, 0);
+    return;
+  }
   using Plain = std::remove_reference_t<Body>;
   run_tasks(
       tasks, [](void* context, int64_t task, int thread) { (*static_cast<Plain*>(context))(task, thread); },

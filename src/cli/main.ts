@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { AtomError, reasonOf } from '../errors.ts';
+import { benchCommand } from './bench.ts';
+import { chatCommand } from './chat.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { generateCommand } from './generate.ts';
+import { inspectCommand } from './inspect.ts';
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -11,7 +15,14 @@ export async function main(args: readonly string[]): Promise<number> {
     .description('4-bit quantization and serving of Hugging Face LLM checkpoints')
     .version(packageVersion())
     .showHelpAfterError('(run the command with --help to see its options)');
-  for (const command of [evaluateCommand()]) program.addCommand(command);
+  for (const command of [
+    generateCommand(),
+    chatCommand(),
+    evaluateCommand(),
+    benchCommand(),
+    inspectCommand(),
+  ])
+    program.addCommand(command);
   overrideExits(program);
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -1,0 +1,93 @@
+#include "peaks.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "simd.h"
+#include "threads.h"
+
+namespace atom::ATOM_ISA {
+
+namespace {
+
+constexpr int kAccumulators = 12;
+
+/// Makes the compiler forget what it knows of a register, so that a loop is neither folded nor moved.
+template <class Vector>
+inline void disturb(Vector& value) {
+#if defined(__x86_64__)
+  __asm__ volatile("" : "+v"(value));
+#else
+  __asm__ volatile("" : "+w"(value));
+#endif
+}
+
+// Written out by index, because the compiler keeps an array in registers only where every index is a constant.
+template <class Vector, class Step, size_t... I>
+void rounds_of(int64_t rounds, Step step, std::index_sequence<I...>) {
+  Vector sums[sizeof...(I)] = {};
+  for (int64_t round = 0; round < rounds; ++round) ((sums[I] = step(sums[I]), disturb(sums[I])), ...);
+}
+
+template <class Vector, class Step>
+double run(int64_t rounds, double operations_per_step, Step step) {
+  // Many small tasks: a thread that something else holds up must not hold up the measurement.
+  const int64_t tasks = 32;
+  parallel_for(tasks, [=](int64_t, int) {
+    rounds_of<Vector>(rounds, step, std::make_index_sequence<kAccumulators>());
+  });
+  return operations_per_step * kAccumulators * static_cast<double>(rounds) * static_cast<double>(tasks);
+}
+
+}  // namespace
+
+double peak_f32(int64_t rounds) {
+  const VecF a = broadcast(1.0f), b = broadcast(0.5f);
+  return run<VecF>(rounds, 2 * kLanes, [=](VecF sum) { return multiply_add(a, b, sum); });
+}
+
+double peak_bf16(int64_t rounds) {
+#if defined(__AVX512BF16__)
+  const __m512bh a = (__m512bh)_mm512_set1_epi16(0x3f80), b = (__m512bh)_mm512_set1_epi16(0x3f00);
+  return run<__m512>(rounds, 4 * kLanes, [=](__m512 sum) { return _mm512_dpbf16_ps(sum, a, b); });
+#else
+  // Without dot products of bf16 the kernels widen to f32.
+  return peak_f32(rounds);
+#endif
+}
+
+double peak_int8(int64_t rounds) {
+#if defined(__AVX512VNNI__)
+  const __m512i a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(2);
+  return run<__m512i>(rounds, 8 * kLanes, [=](__m512i sum) { return _mm512_dpbusd_epi32(sum, a, b); });
+#elif defined(__AVXVNNI__)
+  const __m256i a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(2);
+  return run<__m256i>(rounds, 8 * kLanes, [=](__m256i sum) { return _mm256_dpbusd_avx_epi32(sum, a, b); });
+#elif defined(__AVX2__)
+  const __m256i a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(2), ones = _mm256_set1_epi16(1);
+  return run<__m256i>(rounds, 8 * kLanes, [=](__m256i sum) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), ones));
+  });
+#elif defined(__ARM_FEATURE_DOTPROD)
+  const int8x16_t a = vdupq_n_s8(1), b = vdupq_n_s8(2);
+  return run<int32x4_t>(rounds, 8 * kLanes, [=](int32x4_t sum) { return vdotq_s32(sum, a, b); });
+#else
+  return peak_f32(rounds);
+#endif
+}
+
+double peak_read(const void* memory, int64_t bytes) {
+  const int64_t chunk = 1 << 20;
+  parallel_for((bytes + chunk - 1) / chunk, [=](int64_t task, int) {
+    const auto* from = static_cast<const float*>(memory) + task * chunk / 4;
+    const int64_t count = std::min(chunk, bytes - task * chunk) / 4;
+    VecI sums[8] = {};
+    for (int64_t i = 0; i + 8 * kLanes <= count; i += 8 * kLanes) {
+      for (int j = 0; j < 8; ++j) sums[j] ^= (VecI)load(from + i + j * kLanes);
+    }
+    for (VecI& sum : sums) disturb(sum);
+  });
+  return static_cast<double>(bytes);
+}
+
+}  // namespace atom::ATOM_ISA

@@ -1,0 +1,31 @@
+// The machine's ceilings as contenders of a benchmark: what they did is known, how long they took is measured beside
+// the kernels.
+import type { CpuBackend } from '../backend/cpu/cpu-backend.ts';
+import type { Contender } from './timing.ts';
+
+export type Ceiling = 'f32' | 'bf16' | 'int8' | 'read';
+
+/** Far larger than any last-level cache of one socket that this runs on. */
+const readBytes = 512 * 2 ** 20;
+
+export interface CeilingContender extends Contender, Disposable {
+  /** Operations (f32, bf16, int8) or bytes (read) of one run. */
+  readonly amount: number;
+}
+
+export function ceilingContender(backend: CpuBackend, ceiling: Ceiling): CeilingContender {
+  const name = `peak ${ceiling}`;
+  if (ceiling === 'read') {
+    const memory = backend.allocate('u8', [readBytes]);
+    memory.bytes().fill(1);
+    return {
+      name,
+      amount: readBytes,
+      run: () => void backend.operators.peak_read!(memory.address, readBytes),
+      [Symbol.dispose]: () => memory[Symbol.dispose](),
+    };
+  }
+  const operator = backend.operators[`peak_${ceiling}`]!;
+  const rounds = 50_000;
+  return { name, amount: operator(1) * rounds, run: () => void operator(rounds), [Symbol.dispose]() {} };
+}

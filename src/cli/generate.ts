@@ -1,0 +1,54 @@
+// `atom generate`: a prompt in, text out, as it comes.
+import { Command } from 'commander';
+import { interruptSignal } from './interrupt.ts';
+import { addSessionOptions, openSession, type SessionOptions } from './session.ts';
+
+interface Options extends SessionOptions {
+  readonly prompt: string;
+  readonly json?: boolean;
+}
+
+export function generateCommand(): Command {
+  const command = new Command('generate')
+    .description('continue a prompt')
+    .argument('<model>', 'folder of a checkpoint')
+    .requiredOption('--prompt <text>', 'text to continue')
+    .option('--json', 'print one JSON object and nothing else');
+  return addSessionOptions(command).action(generate);
+}
+
+async function generate(path: string, options: Options): Promise<void> {
+  using session = openSession(path, options);
+  using interrupt = interruptSignal();
+  const prompt = session.tokenizer.encode(options.prompt);
+  const ids: number[] = [];
+  let text = '';
+  const started = performance.now();
+  let firstAt = started;
+  for await (const piece of session.stream(prompt, { signal: interrupt.signal, ids })) {
+    if (text === '') firstAt = performance.now();
+    text += piece;
+    if (!options.json) process.stdout.write(piece);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const decodeSeconds = (performance.now() - firstAt) / 1000;
+  const tokensPerSecond = ids.length > 1 ? (ids.length - 1) / Math.max(decodeSeconds, 1e-9) : 0;
+  if (options.json) {
+    const timeToFirstToken = (firstAt - started) / 1000;
+    console.log(
+      JSON.stringify({
+        text,
+        tokens: ids,
+        promptTokens: prompt.length,
+        timeToFirstToken,
+        seconds,
+        tokensPerSecond,
+      }),
+    );
+  } else {
+    process.stdout.write('\n');
+    console.error(
+      `[${prompt.length} tokens in, ${ids.length} out in ${seconds.toFixed(2)} s, ${tokensPerSecond.toFixed(0)} tokens/s]`,
+    );
+  }
+}
