@@ -61,10 +61,13 @@ void release(void* address, size_t bytes) {
   --g_live_blocks;
 }
 
-void* map_file(const char* path, size_t bytes) {
+int64_t page_bytes() { return static_cast<int64_t>(page_size()); }
+
+void* map_file(const char* path, size_t offset, size_t bytes) {
   const int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return nullptr;
-  void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
+  void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file,
+                       static_cast<off_t>(offset));
   const int reason = errno;
   close(file);
   errno = reason;

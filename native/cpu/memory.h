@@ -13,9 +13,11 @@ constexpr size_t kAlignment = 64;
 void* allocate(size_t bytes);
 void release(void* address, size_t bytes);
 
-/// A private, writable-in-memory mapping of a whole file (writes never reach the file). Null with errno set on failure.
-void* map_file(const char* path, size_t bytes);
+/// A private mapping of bytes [offset, offset + bytes) of a file, offset a multiple of the page size; writes stay in
+/// memory. Null with errno set on failure.
+void* map_file(const char* path, size_t offset, size_t bytes);
 void unmap_file(void* address, size_t bytes);
+int64_t page_bytes();
 
 /// Lets the kernel drop the pages of a mapping that lie wholly inside the range; they are read again when touched.
 void drop_pages(void* address, size_t bytes);

@@ -36,15 +36,16 @@ napi_value allocate_window(napi_env env, napi_callback_info info) {
 }
 
 napi_value map_window(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value values[2];
+  size_t count = 3;
+  napi_value values[3];
   napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
   size_t length = 0;
   napi_get_value_string_utf8(env, values[0], nullptr, 0, &length);
   std::string path(length, '\0');
   napi_get_value_string_utf8(env, values[0], path.data(), length + 1, &length);
-  const auto bytes = number_argument<size_t>(env, values[1]);
-  void* address = map_file(path.c_str(), bytes);
+  const auto offset = number_argument<size_t>(env, values[1]);
+  const auto bytes = number_argument<size_t>(env, values[2]);
+  void* address = map_file(path.c_str(), offset, bytes);
   if (!address) {
     napi_throw_error(env, nullptr, std::strerror(errno));
     return nullptr;
@@ -81,6 +82,7 @@ void export_memory(napi_env env, napi_value exports) {
   add(env, exports, "unmapFile", free_window<unmap_file>);
   bind(env, exports, "dropPages", drop_pages);
   bind(env, exports, "prefetchPages", prefetch_pages);
+  bind(env, exports, "pageBytes", page_bytes);
   bind(env, exports, "liveBytes", live_bytes);
   bind(env, exports, "liveBlocks", live_blocks);
 }

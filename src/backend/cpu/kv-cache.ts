@@ -1,4 +1,4 @@
-// The paged cache on the CPU: one allocation, a description per layer; native/cpu/kv_cache.h draws the layout.
+// The paged cache on the CPU: one allocation and one description per layer; native/cpu/kv_cache.h draws the layout.
 import { AtomError } from '../../errors.ts';
 import type { Backend, KvCache } from '../backend.ts';
 import { expectShape } from '../check.ts';
@@ -24,7 +24,7 @@ function partBytes(bits: number, { headDim, blockSize }: Options): number {
 }
 
 interface LayerLayout {
-  readonly offset: number;
+  readonly memory: Tensor; // u8; one per layer, for JavaScript's buffers end at 4 GiB
   readonly blockBytes: number;
   readonly headBytes: number;
   readonly valueOffset: number;
@@ -36,7 +36,6 @@ export class CpuKvCache implements KvCache {
   readonly headDim: number;
   readonly blockSize: number;
   readonly numBlocks: number;
-  readonly #memory: Tensor; // u8
   readonly #layers: readonly LayerLayout[];
   readonly #specs: readonly NativeStruct[];
 
@@ -53,47 +52,39 @@ export class CpuKvCache implements KvCache {
     this.headDim = headDim;
     this.blockSize = blockSize;
     this.numBlocks = numBlocks;
-    let offset = 0;
     this.#layers = formats.map((format) => {
       const valueOffset = partBytes(storedBits(format.keyBits, format), options);
       const headBytes = valueOffset + partBytes(storedBits(format.valueBits, format), options);
-      const layer = { offset, blockBytes: headBytes * numKvHeads, headBytes, valueOffset };
-      offset += layer.blockBytes * numBlocks;
-      return layer;
+      const blockBytes = headBytes * numKvHeads;
+      return { memory: allocateTensor('u8', [blockBytes * numBlocks]), blockBytes, headBytes, valueOffset };
     });
-    this.#memory = allocateTensor('u8', [offset]);
     this.#specs = formats.map((format, index) => this.#describe(format, this.#layers[index]!));
   }
 
   get byteLength(): number {
-    return this.#memory.byteLength;
+    return this.#layers.reduce((sum, { memory }) => sum + memory.byteLength, 0);
   }
 
   /** Address of a layer's KvLayerSpec. Throws `use-after-free`. */
   spec(layer: number): number {
-    void this.#memory.address;
+    void this.#layers[layer]!.memory.address;
     return this.#specs[layer]!.address;
   }
 
   copyBlock(from: number, to: number): void {
-    const bytes = this.#memory.bytes();
-    for (const { offset, blockBytes } of this.#layers) {
-      bytes.copyWithin(
-        offset + to * blockBytes,
-        offset + from * blockBytes,
-        offset + (from + 1) * blockBytes,
-      );
+    for (const { memory, blockBytes } of this.#layers) {
+      memory.bytes().copyWithin(to * blockBytes, from * blockBytes, (from + 1) * blockBytes);
     }
   }
 
   [Symbol.dispose](): void {
-    this.#memory[Symbol.dispose]();
+    for (const { memory } of this.#layers) memory[Symbol.dispose]();
   }
 
-  #describe(format: KvFormat, { offset, blockBytes, headBytes, valueOffset }: LayerLayout): NativeStruct {
+  #describe(format: KvFormat, { memory, blockBytes, headBytes, valueOffset }: LayerLayout): NativeStruct {
     const fake = (bits: number) => (format.simulated && bits < 16 ? bits : 0);
     return new NativeStruct([
-      { address: this.#memory.address + offset },
+      { address: memory.address },
       { integer: blockBytes },
       { integer: headBytes },
       { integer: valueOffset },

@@ -1,9 +1,9 @@
 // Native memory behind tensors: allocations and mapped files, freed when their owner is disposed.
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { AtomError, reasonOf } from '../../errors.ts';
 import type { MappedFile } from '../backend.ts';
 import { bytesPerElement, type DType, type Memory, numElements, Tensor } from '../tensor.ts';
-import { type NativeAddon, type NativeWindow, nativeAddon } from './native.ts';
+import { type NativeWindow, nativeAddon } from './native.ts';
 
 class NativeMemory implements Memory {
   readonly buffer: ArrayBuffer;
@@ -43,35 +43,24 @@ export function allocateTensor(dtype: DType, shape: readonly number[]): Tensor {
   return new Tensor({ dtype, shape, memory, owner: true });
 }
 
-/** Maps `path` whole. Throws `io`. */
+/** Opens `path` for mapping. Throws `io`. */
 export function mapFile(path: string): MappedFile {
-  const addon = nativeAddon();
   try {
-    const byteLength = fileSize(path);
-    return new NativeMappedFile(path, byteLength, addon);
+    return new NativeMappedFile(path, statSync(path).size);
   } catch (cause) {
     throw new AtomError('io', `${path} cannot be mapped into memory: ${reasonOf(cause)}`, { cause });
   }
 }
 
-function fileSize(path: string): number {
-  const file = openSync(path, 'r');
-  try {
-    return fstatSync(file).size;
-  } finally {
-    closeSync(file);
-  }
-}
-
+/** Tensors are mapped one by one: JavaScript's buffers end at 4 GiB, shards of checkpoints do not. */
 class NativeMappedFile implements MappedFile {
   readonly path: string;
   readonly byteLength: number;
-  readonly #memory: NativeMemory;
+  readonly #mapped: NativeMemory[] = [];
 
-  constructor(path: string, byteLength: number, addon: NativeAddon) {
+  constructor(path: string, byteLength: number) {
     this.path = path;
     this.byteLength = byteLength;
-    this.#memory = new NativeMemory(addon.mapFile(path, byteLength), (buffer) => addon.unmapFile(buffer));
   }
 
   tensor({
@@ -83,10 +72,26 @@ class NativeMappedFile implements MappedFile {
     shape: readonly number[];
     byteOffset: number;
   }): Tensor {
-    return new Tensor({ dtype, shape, byteOffset, memory: this.#memory });
+    const addon = nativeAddon();
+    const bytes = numElements(shape) * bytesPerElement[dtype];
+    if (byteOffset < 0 || byteOffset + bytes > this.byteLength) {
+      throw new AtomError(
+        'io',
+        `${this.path} ends at byte ${this.byteLength}, before a tensor that reaches to ${byteOffset + bytes}`,
+      );
+    }
+    const lead = byteOffset % addon.pageBytes();
+    try {
+      const window = addon.mapFile(this.path, byteOffset - lead, Math.max(lead + bytes, 1));
+      const memory = new NativeMemory(window, (buffer) => addon.unmapFile(buffer));
+      this.#mapped.push(memory);
+      return new Tensor({ dtype, shape, byteOffset: lead, memory });
+    } catch (cause) {
+      throw new AtomError('io', `${this.path} cannot be mapped into memory: ${reasonOf(cause)}`, { cause });
+    }
   }
 
   [Symbol.dispose](): void {
-    this.#memory.free();
+    for (const memory of this.#mapped) memory.free();
   }
 }

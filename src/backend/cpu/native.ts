@@ -18,7 +18,9 @@ export interface NativeWindow {
 export interface NativeAddon {
   allocate(bytes: number): NativeWindow | undefined;
   release(buffer: ArrayBuffer): void;
-  mapFile(path: string, bytes: number): NativeWindow;
+  /** `offset` must be a multiple of the page size. */
+  mapFile(path: string, offset: number, bytes: number): NativeWindow;
+  pageBytes(): number;
   unmapFile(buffer: ArrayBuffer): void;
   dropPages(address: number, bytes: number): void;
   prefetchPages(address: number, bytes: number): void;
