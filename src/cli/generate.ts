@@ -1,10 +1,11 @@
 // `atom generate`: a prompt in, text out, as it comes.
 import { Command } from 'commander';
+import { AtomError } from '../errors.ts';
 import { interruptSignal } from './interrupt.ts';
 import { addSessionOptions, openSession, type SessionOptions } from './session.ts';
 
 interface Options extends SessionOptions {
-  readonly prompt: string;
+  readonly prompt?: string;
   readonly json?: boolean;
 }
 
@@ -12,12 +13,14 @@ export function generateCommand(): Command {
   const command = new Command('generate')
     .description('continue a prompt')
     .argument('<model>', 'folder of a checkpoint')
-    .requiredOption('--prompt <text>', 'text to continue')
+    .option('--prompt <text>', 'text to continue (required)')
     .option('--json', 'print one JSON object and nothing else');
   return addSessionOptions(command).action(generate);
 }
 
 async function generate(path: string, options: Options): Promise<void> {
+  // Asked for here and not by the parser, so that a misspelt --prompt is called misspelt.
+  if (options.prompt === undefined) throw new AtomError('bad-option', 'say what to continue: --prompt TEXT');
   using session = openSession(path, options);
   using interrupt = interruptSignal();
   const prompt = session.tokenizer.encode(options.prompt);
