@@ -8,7 +8,7 @@ namespace atom::ATOM_ISA {
 namespace {
 
 /// The value that the code of x stands for.
-inline float nearest(float x, float scale, ElementFormat format, int bits) {
+inline float nearest(float x, float scale, int bits) {
   if (bits == 0) return scale > 0 ? round_small_float(x / scale, kE2M1) * scale : 0.0f;
   const float top = static_cast<float>((1 << (bits - 1)) - 1);
   return integer_code(x, scale, -top - 1, top) * scale;
@@ -25,11 +25,11 @@ inline float scale_for(float peak, float clip, const GroupScaleRule& rule) {
 }
 
 /// Squared error of one row's group under a scale, each column weighted by its importance.
-inline double group_error(const float* x, const float* importance, int64_t count, float scale, ElementFormat format,
+inline double group_error(const float* x, const float* importance, int64_t count, float scale,
                           int bits) {
   double sum = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const float difference = x[i] - nearest(x[i], scale, format, bits);
+    const float difference = x[i] - nearest(x[i], scale, bits);
     sum += static_cast<double>(difference) * difference * (importance ? importance[i] : 1.0f);
   }
   return sum;
@@ -49,7 +49,7 @@ float group_scale(const float* x, const float* importance, int64_t rows, int64_t
     const float clip = 1 - (1 - rule.search_low) * static_cast<float>(step) / static_cast<float>(rule.search_steps);
     const float scale = scale_for(peak, clip, rule);
     double error = 0;
-    for (int64_t row = 0; row < rows; ++row) error += group_error(x + row * stride, importance, count, scale, format, bits);
+    for (int64_t row = 0; row < rows; ++row) error += group_error(x + row * stride, importance, count, scale, bits);
     if (error < best_error) {
       best_error = error;
       best_scale = scale;
@@ -86,7 +86,7 @@ void gptq_block(float* weight, float* quantized, float* errors, const float* spr
       const float* spread_row = spread + column * cols;
       for (int64_t row = first; row < first + channel_group; ++row) {
         float* w = weight + row * cols;
-        const float q = nearest(w[column], scale, format, bits);
+        const float q = nearest(w[column], scale, bits);
         quantized[row * cols + column] = q;
         const float error = (w[column] - q) / spread_row[column];
         errors[row * width + column - start] = error;

@@ -1,0 +1,174 @@
+// Kernels without Node: every instruction set this machine (or emulator) has, on ragged shapes and hostile values,
+// against plain loops in double. Built by scripts/test-native.js, with sanitizers or for another architecture.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../cpu/memory.h"
+#include "../cpu/operators.h"
+#include "../cpu/threads.h"
+
+namespace {
+
+using namespace atom;
+
+int g_failures = 0;
+std::mt19937 g_random(1);
+
+std::vector<float> gaussians(size_t count, float scale = 1) {
+  std::normal_distribution<float> normal(0, scale);
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(g_random);
+  return values;
+}
+
+void check(bool holds, const std::string& what) {
+  if (holds) return;
+  std::fprintf(stderr, "FAILED: %s\n", what.c_str());
+  ++g_failures;
+}
+
+/// Both NaN, or within `tolerance`.
+bool close(double actual, double expected, double tolerance) {
+  if (std::isnan(expected)) return std::isnan(actual);
+  return std::fabs(actual - expected) <= tolerance;
+}
+
+ActivationSpec plain_rows(float* storage, int64_t channels, const int32_t* order = nullptr) {
+  return {storage, order, channels, ActivationKind::f32, 0, 0, 1, 0, 0, 1, 1};
+}
+
+void test_linear(const Operators& op, const std::string& isa) {
+  for (const auto& [tokens, in, out] : std::vector<std::array<int64_t, 3>>{{1, 1, 1}, {1, 7, 3}, {5, 33, 13}, {9, 130, 25}, {17, 1100, 50}}) {
+    const auto x = gaussians(static_cast<size_t>(tokens * in)), w = gaussians(static_cast<size_t>(out * in));
+    const auto bias = gaussians(static_cast<size_t>(out));
+    std::vector<float> y(static_cast<size_t>(tokens * (out + 2)), 1.0f);
+    op.linear_dense(x.data(), w.data(), bias.data(), y.data(), tokens, in, out, out + 2, 2, 0, 1);
+    for (int64_t t = 0; t < tokens; ++t) {
+      check(y[static_cast<size_t>(t * (out + 2))] == 1.0f, isa + " linear writes only its columns");
+    }
+  }
+}
+
+void test_linear_values(const Operators& op, const std::string& isa) {
+  for (const auto& [tokens, in, out] : std::vector<std::array<int64_t, 3>>{{1, 7, 3}, {5, 33, 13}, {9, 130, 25}, {17, 2100, 14}}) {
+    const auto x = gaussians(static_cast<size_t>(tokens * in)), w = gaussians(static_cast<size_t>(out * in));
+    std::vector<float> y(static_cast<size_t>(tokens * out));
+    op.linear_dense(x.data(), w.data(), nullptr, y.data(), tokens, in, out, out, 0, 0, 0);
+    for (int64_t t = 0; t < tokens; ++t) {
+      for (int64_t n = 0; n < out; ++n) {
+        double sum = 0, magnitude = 0;
+        for (int64_t k = 0; k < in; ++k) {
+          const double product = static_cast<double>(x[static_cast<size_t>(t * in + k)]) * w[static_cast<size_t>(n * in + k)];
+          sum += product;
+          magnitude += std::fabs(product);
+        }
+        check(close(y[static_cast<size_t>(t * out + n)], sum, static_cast<double>(in + 2) * 0x1p-24 * magnitude),
+              isa + " linear " + std::to_string(tokens) + "x" + std::to_string(in) + "x" + std::to_string(out));
+      }
+    }
+  }
+}
+
+void test_rows(const Operators& op, const std::string& isa) {
+  for (const int64_t channels : {1, 3, 16, 37, 200}) {
+    const size_t n = static_cast<size_t>(channels);
+    const auto gate_up = gaussians(2 * n, 6);
+    std::vector<float> out(n);
+    const ActivationSpec spec = plain_rows(out.data(), channels);
+    op.silu_mul(gate_up.data(), &spec, 1);
+    for (size_t c = 0; c < n; ++c) {
+      const double g = gate_up[c], expected = g / (1 + std::exp(-g)) * gate_up[n + c];
+      check(close(out[c], expected, 1e-6 * std::fabs(expected) + 1e-30), isa + " silu_mul");
+    }
+    auto x = gaussians(n);
+    x[n / 2] = 3e30f;  // one huge channel
+    const auto weight = gaussians(n);
+    op.rms_norm(x.data(), weight.data(), 1e-5f, &spec, 1, nullptr);
+    double squares = 0;
+    for (const float value : x) squares += static_cast<double>(value) * value;
+    for (size_t c = 0; c < n; ++c) {
+      const double expected = x[c] / std::sqrt(squares / static_cast<double>(n) + 1e-5) * weight[c];
+      check(close(out[c], expected, 1e-6 * std::fabs(expected) + 1e-37), isa + " rms_norm");
+    }
+  }
+}
+
+void test_attention(const Operators& op, const std::string& isa, int64_t bits) {
+  const int64_t heads = 4, kv_heads = 2, dim = 24, size = 16, tokens = 37;
+  const int64_t width = (heads + 2 * kv_heads) * dim;
+  const int64_t part = (dim * size * bits / 8 + (bits < 16 ? size * 5 : 0) + 63) / 64 * 64;
+  std::vector<uint8_t> memory(static_cast<size_t>(4 * kv_heads * 2 * part));
+  const KvLayerSpec kv{memory.data(), kv_heads * 2 * part, 2 * part, part, kv_heads, dim, size, bits, bits, 0, 0, 0, 1.0};
+  std::vector<int32_t> positions(tokens), start{0, static_cast<int32_t>(tokens)}, table{2, 0, 3};
+  for (int32_t i = 0; i < tokens; ++i) positions[static_cast<size_t>(i)] = i;
+  const BatchSpec batch{positions.data(), start.data(), table.data(), tokens, 1, 3};
+  const std::vector<float> cosines(static_cast<size_t>(tokens * dim / 2), 1.0f), sines(static_cast<size_t>(tokens * dim / 2), 0.0f);
+  auto qkv = gaussians(static_cast<size_t>(tokens * width));
+  std::vector<float> out(static_cast<size_t>(tokens * heads * dim));
+  const ActivationSpec spec = plain_rows(out.data(), heads * dim);
+  op.rope_append_kv(qkv.data(), heads, cosines.data(), sines.data(), nullptr, nullptr, 0, &batch, &kv);
+  op.attention(qkv.data(), heads, 0.2f, &batch, &kv, 0, out.data(), &spec);
+  const double tolerance = bits == 32 ? 1e-5 : bits == 16 ? 2e-2 : bits == 8 ? 5e-2 : 0.6;
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int64_t h = 0; h < heads; ++h) {
+      const auto vector = [&](int64_t token, int64_t head) { return qkv.data() + token * width + head * dim; };
+      std::vector<double> weights;
+      double total = 0;
+      for (int64_t p = 0; p <= t; ++p) {
+        double score = 0;
+        for (int64_t c = 0; c < dim; ++c) score += 0.2 * vector(t, h)[c] * vector(p, heads + h / 2)[c];
+        weights.push_back(std::exp(score));
+        total += weights.back();
+      }
+      for (int64_t c = 0; c < dim; ++c) {
+        double expected = 0;
+        for (int64_t p = 0; p <= t; ++p) expected += weights[static_cast<size_t>(p)] / total * vector(p, heads + kv_heads + h / 2)[c];
+        check(close(out[static_cast<size_t>((t * heads + h) * dim + c)], expected, tolerance),
+              isa + " attention over " + std::to_string(bits) + " bits");
+      }
+    }
+  }
+}
+
+void test_quantizers(const Operators& op, const std::string& isa) {
+  const int64_t cols = 96;
+  auto x = gaussians(static_cast<size_t>(cols));
+  x[5] = 1e-42f;
+  x[40] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> out(static_cast<size_t>(cols));
+  for (int32_t format = 0; format <= 10; ++format) {
+    for (const int32_t symmetric : {0, 1}) {
+      op.fake_quant(x.data(), out.data(), 1, cols, format, 32, symmetric, 0.9f, 0, 0, 1);
+      check(std::isnan(out[40]), isa + " fake_quant shows a NaN");
+      check(std::isfinite(out[5]) || format == 8, isa + " fake_quant keeps a NaN in its group");
+    }
+  }
+}
+
+void run(const Operators& op, const std::string& isa) {
+  test_linear(op, isa);
+  test_linear_values(op, isa);
+  test_rows(op, isa);
+  for (const int64_t bits : {32, 16, 8, 4}) test_attention(op, isa, bits);
+  test_quantizers(op, isa);
+  std::printf("%s: checked\n", isa.c_str());
+}
+
+}  // namespace
+
+int main() {
+  set_thread_count(2);
+#define ATOM_RUN(isa) \
+  if (isa_supported(#isa)) run(isa::operators(), #isa);
+  ATOM_ISAS(ATOM_RUN)
+#undef ATOM_RUN
+  std::printf("%d failed\n", g_failures);
+  return g_failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,56 @@
+// Builds and runs native/test without Node.
+//   node scripts/test-native.js --sanitize   address and undefined-behaviour sanitizers, this machine's instruction sets
+//   node scripts/test-native.js --arm64      cross-compiled for 64-bit Arm, run under qemu-user (on Debian:
+//                                            apt-get install g++-aarch64-linux-gnu qemu-user)
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const arm64 = process.argv.includes('--arm64');
+const sanitize = process.argv.includes('--sanitize');
+
+const avx2 = ['-mavx2', '-mfma', '-mf16c', '-mbmi2'];
+const avx512 = [...avx2, '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512vnni', '-mprefer-vector-width=512'];
+// The sets of binding.gyp, with its flags.
+const sets = arm64
+  ? { portable: [], neon: ['-march=armv8.2-a+dotprod+fp16'] }
+  : {
+      portable: [],
+      avx2,
+      avxvnni: [...avx2, '-mavxvnni'],
+      avx512vnni: avx512,
+      avx512: [...avx512, '-mavx512bf16', '-mavx512vbmi'],
+    };
+
+const compiler = arm64 ? 'aarch64-linux-gnu-g++' : 'g++';
+const folder = join(root, 'build', arm64 ? 'native-arm64' : 'native-sanitize');
+const common = ['-std=c++20', '-g', '-Wall', '-Wextra', '-Werror', '-Wno-uninitialized', '-Wno-maybe-uninitialized', '-fno-math-errno', '-fno-trapping-math'];
+// Sanitized code is slow enough; -O1 keeps line numbers true.
+const mode = sanitize ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : ['-O3'];
+
+const once = ['isa.cpp', 'threads.cpp', 'memory.cpp'];
+const kernels = readdirSync(join(root, 'native/cpu')).filter((name) => name.endsWith('.cpp') && !once.includes(name));
+const jobs = [
+  ...once.map((name) => ({ source: `native/cpu/${name}`, object: name, flags: [] })),
+  { source: 'native/test/kernels_test.cpp', object: 'kernels_test', flags: [] },
+  ...Object.entries(sets).flatMap(([isa, flags]) =>
+    kernels.map((name) => ({ source: `native/cpu/${name}`, object: `${isa}-${name}`, flags: [`-DATOM_ISA=${isa}`, ...flags] })),
+  ),
+].map((job) => ({ ...job, object: join(folder, `${job.object}.o`) }));
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (error) console.error(`${command} cannot be run: ${error.message}`);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+mkdirSync(folder, { recursive: true });
+const lines = jobs.map(({ source, object, flags }) => [compiler, ...common, ...mode, ...flags, '-c', source, '-o', object].join(' '));
+run('bash', ['-c', `printf '%s\\n' "$0" | xargs -P ${availableParallelism()} -I{} bash -c '{}'`, lines.join('\n')]);
+const program = join(folder, 'kernels_test');
+run(compiler, [...mode, ...(arm64 ? ['-static'] : []), ...jobs.map(({ object }) => object), '-pthread', '-o', program]);
+if (arm64) run('qemu-aarch64', [program]);
+else run(program, []);
