@@ -1,6 +1,7 @@
-// A folder in, a model out: plain checkpoints compute in f32 or bf16, Atom checkpoints in the bits they declare.
+// A folder in, a model out: plain checkpoints compute in f32 or bf16.
 import type { Backend } from '../backend/backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import { AtomError } from '../errors.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { type Compute, plainSource } from './plain-source.ts';
 
@@ -10,9 +11,22 @@ export interface LoadModelOptions extends ModelOptions {
   readonly compute?: Compute;
 }
 
-/** Opens a Hugging Face or Atom checkpoint. Throws what `openCheckpoint` throws, and `out-of-memory`. */
+/** Opens a Hugging Face checkpoint. Throws what `openCheckpoint` throws, `unsupported-model`, `out-of-memory`. */
 export function loadModel(path: string, options: LoadModelOptions): Model {
   const checkpoint = openCheckpoint(path);
+  const { architecture, moe, quantization } = checkpoint.config;
+  if (moe) {
+    throw new AtomError(
+      'unsupported-model',
+      `${path} is a mixture of experts (${architecture}), which this version does not run yet`,
+    );
+  }
+  if (quantization) {
+    throw new AtomError(
+      'unsupported-model',
+      `${path} is quantized, and this version runs plain 16- and 32-bit checkpoints only`,
+    );
+  }
   return new Model(
     plainSource(checkpoint, { backend: options.backend, compute: options.compute ?? 'bf16' }),
     options,
