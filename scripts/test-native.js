@@ -13,7 +13,15 @@ const arm64 = process.argv.includes('--arm64');
 const sanitize = process.argv.includes('--sanitize');
 
 const avx2 = ['-mavx2', '-mfma', '-mf16c', '-mbmi2'];
-const avx512 = [...avx2, '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512vnni', '-mprefer-vector-width=512'];
+const avx512 = [
+  ...avx2,
+  '-mavx512f',
+  '-mavx512bw',
+  '-mavx512dq',
+  '-mavx512vl',
+  '-mavx512vnni',
+  '-mprefer-vector-width=512',
+];
 // The sets of binding.gyp, with its flags.
 const sets = arm64
   ? { portable: [], neon: ['-march=armv8.2-a+dotprod+fp16'] }
@@ -27,17 +35,33 @@ const sets = arm64
 
 const compiler = arm64 ? 'aarch64-linux-gnu-g++' : 'g++';
 const folder = join(root, 'build', arm64 ? 'native-arm64' : 'native-sanitize');
-const common = ['-std=c++20', '-g', '-Wall', '-Wextra', '-Werror', '-Wno-uninitialized', '-Wno-maybe-uninitialized', '-fno-math-errno', '-fno-trapping-math'];
+const common = [
+  '-std=c++20',
+  '-g',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-uninitialized',
+  '-Wno-maybe-uninitialized',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+];
 // Sanitized code is slow enough; -O1 keeps line numbers true.
 const mode = sanitize ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : ['-O3'];
 
 const once = ['isa.cpp', 'threads.cpp', 'memory.cpp'];
-const kernels = readdirSync(join(root, 'native/cpu')).filter((name) => name.endsWith('.cpp') && !once.includes(name));
+const kernels = readdirSync(join(root, 'native/cpu')).filter(
+  (name) => name.endsWith('.cpp') && !once.includes(name),
+);
 const jobs = [
   ...once.map((name) => ({ source: `native/cpu/${name}`, object: name, flags: [] })),
   { source: 'native/test/kernels_test.cpp', object: 'kernels_test', flags: [] },
   ...Object.entries(sets).flatMap(([isa, flags]) =>
-    kernels.map((name) => ({ source: `native/cpu/${name}`, object: `${isa}-${name}`, flags: [`-DATOM_ISA=${isa}`, ...flags] })),
+    kernels.map((name) => ({
+      source: `native/cpu/${name}`,
+      object: `${isa}-${name}`,
+      flags: [`-DATOM_ISA=${isa}`, ...flags],
+    })),
   ),
 ].map((job) => ({ ...job, object: join(folder, `${job.object}.o`) }));
 
@@ -48,9 +72,22 @@ function run(command, args) {
 }
 
 mkdirSync(folder, { recursive: true });
-const lines = jobs.map(({ source, object, flags }) => [compiler, ...common, ...mode, ...flags, '-c', source, '-o', object].join(' '));
-run('bash', ['-c', `printf '%s\\n' "$0" | xargs -P ${availableParallelism()} -I{} bash -c '{}'`, lines.join('\n')]);
+const lines = jobs.map(({ source, object, flags }) =>
+  [compiler, ...common, ...mode, ...flags, '-c', source, '-o', object].join(' '),
+);
+run('bash', [
+  '-c',
+  `printf '%s\\n' "$0" | xargs -P ${availableParallelism()} -I{} bash -c '{}'`,
+  lines.join('\n'),
+]);
 const program = join(folder, 'kernels_test');
-run(compiler, [...mode, ...(arm64 ? ['-static'] : []), ...jobs.map(({ object }) => object), '-pthread', '-o', program]);
+run(compiler, [
+  ...mode,
+  ...(arm64 ? ['-static'] : []),
+  ...jobs.map(({ object }) => object),
+  '-pthread',
+  '-o',
+  program,
+]);
 if (arm64) run('qemu-aarch64', [program]);
 else run(program, []);
