@@ -24,26 +24,42 @@ constexpr int64_t kPanelBytes = 512 * 1024;
 // Row tiles of a panel at most: bounds the sums that wait between stretches (kept on the stack, 48 KiB).
 constexpr int64_t kMostTiles = 32;
 
+/// Keeps a loaded vector in a register. Left alone the compiler folds the load into every operation that uses it, and
+/// the loads, not the multiplications, bound the loop.
+template <class Vector>
+inline Vector in_register(Vector v) {
+#if defined(__x86_64__)
+  __asm__("" : "+v"(v));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(v));
+#endif
+  return v;
+}
+
 /// One step along `in` for an element type: kStep elements of x times as many of w.
 struct F32 {
   using Element = float;
+  using Vector = VecF;
   static constexpr int kStep = kLanes;
-  static VecF dot(const float* x, const float* w, VecF sum) { return multiply_add(load(x), load(w), sum); }
+  static Vector load(const float* from) { return atom::ATOM_ISA::load(from); }
+  static VecF dot(Vector x, Vector w, VecF sum) { return multiply_add(x, w, sum); }
   static float value(float x) { return x; }
 };
 
 struct Bf16 {
   using Element = uint16_t;
 #if defined(__AVX512BF16__)
+  using Vector = __m512i;
   static constexpr int kStep = 2 * kLanes;
-  static VecF dot(const uint16_t* x, const uint16_t* w, VecF sum) {
-    return (VecF)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_loadu_si512(x), (__m512bh)_mm512_loadu_si512(w));
+  static Vector load(const uint16_t* from) { return _mm512_loadu_si512(from); }
+  static VecF dot(Vector x, Vector w, VecF sum) {
+    return (VecF)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
   }
 #else
+  using Vector = VecF;
   static constexpr int kStep = kLanes;
-  static VecF dot(const uint16_t* x, const uint16_t* w, VecF sum) {
-    return multiply_add(load_bf16(x), load_bf16(w), sum);
-  }
+  static Vector load(const uint16_t* from) { return load_bf16(from); }
+  static VecF dot(Vector x, Vector w, VecF sum) { return multiply_add(x, w, sum); }
 #endif
   static float value(uint16_t x) { return bf16_to_float(x); }
 };
@@ -51,6 +67,14 @@ struct Bf16 {
 // Stretches of `in` that are run at once: a full tile's rows of x and w then fit the first-level cache together
 // (10 x 4 KiB of 48 on current cores), and w is read from there for every row of the panel.
 constexpr int64_t kStretchBytes = 4096;
+
+/// f(0), f(1), ..., f(Count - 1) with constants: the compiler keeps an array in registers only where every index is one.
+template <int Count, class F>
+[[gnu::always_inline]] inline void unrolled(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, I>()), ...);
+  }(std::make_integer_sequence<int, Count>());
+}
 
 struct Target {
   const float* bias;
@@ -68,33 +92,30 @@ template <class Type, int Rows, int Columns>
 void tile(const typename Type::Element* x, const typename Type::Element* w, Stretch stretch, VecF* partial, int64_t row,
           int64_t column, const Target& target) {
   const int64_t in = stretch.in;
-  VecF sums[Rows][Columns] = {};
-  if (stretch.begin > 0) {
-    for (int r = 0; r < Rows; ++r) {
-      for (int c = 0; c < Columns; ++c) sums[r][c] = partial[r * Columns + c];
-    }
-  }
+  VecF sums[Rows * Columns];
+  if (stretch.begin == 0) unrolled<Rows * Columns>([&](auto i) { sums[i] = VecF{}; });
+  else unrolled<Rows * Columns>([&](auto i) { sums[i] = partial[i]; });
   const int64_t whole = stretch.begin + (stretch.end - stretch.begin) / Type::kStep * Type::kStep;
   for (int64_t k = stretch.begin; k < whole; k += Type::kStep) {
-    for (int c = 0; c < Columns; ++c) {
-      for (int r = 0; r < Rows; ++r) sums[r][c] = Type::dot(x + r * in + k, w + c * in + k, sums[r][c]);
-    }
+    typename Type::Vector rows[Rows];
+    unrolled<Rows>([&](auto r) { rows[r] = in_register(Type::load(x + r * in + k)); });
+    unrolled<Columns>([&](auto c) {
+      const auto values = in_register(Type::load(w + c * in + k));
+      unrolled<Rows>([&](auto r) { sums[r * Columns + c] = Type::dot(rows[r], values, sums[r * Columns + c]); });
+    });
   }
   if (stretch.end < in) {
-    for (int r = 0; r < Rows; ++r) {
-      for (int c = 0; c < Columns; ++c) partial[r * Columns + c] = sums[r][c];
-    }
+    unrolled<Rows * Columns>([&](auto i) { partial[i] = sums[i]; });
     return;
   }
-  for (int r = 0; r < Rows; ++r) {
-    float* out = target.out + (row + r) * target.stride + column;
-    for (int c = 0; c < Columns; ++c) {
-      float sum = sum_lanes(sums[r][c]);
-      for (int64_t k = whole; k < in; ++k) sum += Type::value(x[r * in + k]) * Type::value(w[c * in + k]);
-      if (target.bias) sum += target.bias[column + c];
-      out[c] = target.accumulate ? out[c] + sum : sum;
-    }
-  }
+  unrolled<Rows * Columns>([&](auto i) {
+    const int64_t r = i / Columns, c = i % Columns;
+    float* out = target.out + (row + r) * target.stride + column + c;
+    float sum = sum_lanes(sums[i]);
+    for (int64_t k = whole; k < in; ++k) sum += Type::value(x[r * in + k]) * Type::value(w[c * in + k]);
+    if (target.bias) sum += target.bias[column + c];
+    *out = target.accumulate ? *out + sum : sum;
+  });
 }
 
 template <class Type>
