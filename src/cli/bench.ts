@@ -46,6 +46,6 @@ function gemmLine(row: GemmRow): string {
     row.gflops.toFixed(0).padStart(8),
     percent(row.shareOfPeak).padStart(9),
     row.gigabytesPerSecond.toFixed(1).padStart(8),
-    percent(row.shareOfBandwidth).padStart(9),
+    (row.shareOfBandwidth === undefined ? '-' : percent(row.shareOfBandwidth)).padStart(9),
   ].join(' ');
 }
