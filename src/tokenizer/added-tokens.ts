@@ -37,14 +37,14 @@ export class AddedTokenFinder {
   }
 }
 
-/** An alternation takes the first branch that fits: with the longest first, the longest token. */
 function patternOf(tokens: readonly AddedToken[]): RegExp | undefined {
-  if (tokens.length === 0) return undefined;
+  return tokens.length === 0 ? undefined : new RegExp(patternSource(tokens), 'g');
+}
+
+/** An alternation takes the first branch that fits: with the longest first, the longest token. */
+export function patternSource(tokens: readonly AddedToken[]): string {
   const contents = tokens.map(({ content }) => content).sort((a, b) => b.length - a.length);
-  return new RegExp(
-    contents.map((content) => content.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'),
-    'g',
-  );
+  return contents.map((content) => content.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|');
 }
 
 const endsInWord = (text: string, at: number) => /[\p{L}\p{N}_]$/u.test(text.slice(Math.max(0, at - 2), at));

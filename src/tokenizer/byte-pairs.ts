@@ -151,29 +151,28 @@ export function parseBytePairs(file: JsonFile, vocabulary: Vocabulary): BytePair
   if (model.merges.length > MergeHeap.maxRanks) throw badTokenizer(path, 'it has too many merges');
   const merges = new PairTable(model.merges.length);
   let wordsApart = vocabulary.rule.spelling === 'byte-fallback' && vocabulary.id('▁') !== undefined;
+  const known = (entry: string, rank: number) => {
+    const id = vocabulary.id(entry);
+    if (id !== undefined) return id;
+    throw badTokenizer(path, `merge ${rank} needs the token ${quoted(entry)}, which the vocabulary lacks`);
+  };
   for (const [rank, merge] of model.merges.entries()) {
     const [first, second] = splitMerge(merge, path);
-    const [left, right, merged] = [first, second, first + second].map((entry) => {
-      const id = vocabulary.id(entry);
-      if (id === undefined) {
-        throw badTokenizer(
-          path,
-          `merge ${rank} needs the token ${quoted(entry)}, which the vocabulary lacks`,
-        );
-      }
-      return id;
-    });
-    merges.set(left!, right!, { rank, merged: merged! });
-    wordsApart &&= !wordBorder.test(first + second);
+    const both = first + second;
+    merges.set(known(first, rank), known(second, rank), { rank, merged: known(both, rank) });
+    wordsApart &&= !wordBorder.test(both);
   }
   return new BytePairs(vocabulary, { model, merges, wordsApart });
 }
 
 /** A merge is written "a b" or, since entries may hold spaces, ["a", "b"]. */
-export function splitMerge(merge: unknown, path: string): [string, string] {
-  const parts: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
-  if (Array.isArray(parts) && parts.length === 2) {
-    const [first, second] = parts;
+function splitMerge(merge: unknown, path: string): readonly [string, string] {
+  if (typeof merge === 'string') {
+    const space = merge.indexOf(' ');
+    if (space >= 0 && merge.indexOf(' ', space + 1) < 0)
+      return [merge.slice(0, space), merge.slice(space + 1)];
+  } else if (Array.isArray(merge) && merge.length === 2) {
+    const [first, second] = merge;
     if (typeof first === 'string' && typeof second === 'string') return [first, second];
   }
   throw badTokenizer(path, `the merge ${quoted(merge)} is not a pair of tokens`);

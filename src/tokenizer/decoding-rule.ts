@@ -51,10 +51,10 @@ function parseTextual(steps: readonly Json[], path: string): DecodingRule {
         if (step.prepend_scheme !== 'never' && step.add_prefix_space !== false) leadingSpaces = 1;
         break;
       case 'Strip':
-        if (step.content !== ' ' || !Number.isSafeInteger(step.start) || (step.stop ?? 0) !== 0) {
+        if (step.content !== ' ' || !isCount(step.start) || (step.stop ?? 0) !== 0) {
           throw badTokenizer(path, 'only a Strip decoder that cuts leading spaces is supported');
         }
-        leadingSpaces = step.start as number;
+        leadingSpaces = step.start;
         break;
       case 'ByteFallback':
         byteFallback = true;
@@ -72,6 +72,8 @@ function parseTextual(steps: readonly Json[], path: string): DecodingRule {
   };
   return { spelling: 'byte-fallback', bytesOf, leadingSpaces };
 }
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** The byte that `<0xNN>` stands for. */
 function fallbackByte(entry: string): number | undefined {

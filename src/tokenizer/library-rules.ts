@@ -16,7 +16,7 @@ function libraryTokenizer(parts: { normalizer?: Json; pre_tokenizer?: Json }): L
   return new Tokenizer({ ...none, ...parts, model, added_tokens: [] }, {}) as LibraryTokenizer;
 }
 
-/** Throws a plain Error for a type the library does not know. */
+/** The normaliser of one config that the library knows. */
 export function libraryNormalizer(config: Json): (text: string) => string {
   const { normalizer } = libraryTokenizer({ normalizer: config });
   return (text) => normalizer?.normalize(text) ?? text;

@@ -48,17 +48,32 @@ export function parseTextSplitter(file: JsonFile): TextSplitter {
 
 function parseNormalizer(file: JsonFile): (text: string) => string {
   const config = optionalObject(file, 'normalizer');
-  if (config === undefined) return (text) => text;
-  for (const step of flatten(config, 'normalizers', file.path)) {
-    if (step.type === 'Replace') compile(step.pattern, file.path);
-    if (step.type === 'Prepend' && typeof step.prepend !== 'string') {
-      throw badTokenizer(file.path, 'a Prepend normalizer needs a string');
-    }
-  }
-  try {
-    return libraryNormalizer(config);
-  } catch (error) {
-    throw badTokenizer(file.path, `the normalizer is not supported: ${reasonOf(error)}`, error);
+  const steps = config === undefined ? [] : [...flatten(config, 'normalizers', file.path)];
+  const normalizers = steps.map((step) => parseNormalizerStep(step, file.path));
+  return (text) => normalizers.reduce((normalized, normalize) => normalize(normalized), text);
+}
+
+function parseNormalizerStep(config: Json, path: string): (text: string) => string {
+  switch (config.type) {
+    case 'Replace':
+      compile(config.pattern, path); // the library only warns of a bad one
+      if (typeof config.content !== 'string')
+        throw badTokenizer(path, 'a Replace normalizer needs a "content"');
+      // It also hands the content to JavaScript's replaceAll, where a dollar sign has a meaning.
+      return libraryNormalizer({ ...config, content: config.content.replaceAll('$', '$$$$') });
+    case 'Prepend':
+      if (typeof config.prepend !== 'string') throw badTokenizer(path, 'a Prepend normalizer needs a string');
+      return libraryNormalizer(config);
+    case 'NFC':
+    case 'NFD':
+    case 'NFKC':
+    case 'NFKD':
+    case 'Lowercase':
+    case 'Strip':
+    case 'StripAccents':
+      return libraryNormalizer(config);
+    default:
+      throw badTokenizer(path, `the normalizer type ${quoted(config.type)} is not supported`);
   }
 }
 

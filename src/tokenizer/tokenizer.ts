@@ -17,7 +17,7 @@ export interface EncodeOptions {
 }
 
 export interface EncodeChatOptions extends ChatRequest {
-  /** Read special tokens inside messages as the token, as peers do; if false they are text. Default true. */
+  /** Read special tokens inside messages and tools as the token, as peers do; if false they are text. Default true. */
   readonly parseSpecialTokensInContent?: boolean;
 }
 
@@ -78,8 +78,12 @@ export class Tokenizer {
     if (parseSpecialTokensInContent) {
       this.#encodeInto(ids, this.chatTemplate.render(request), { parseSpecial: true });
     } else {
-      const { messages, guard } = guardContent(request.messages, this.#parts.vocabulary.addedTokens);
-      this.#encodeInto(ids, this.chatTemplate.render({ ...request, messages }), {
+      const { messages, tools } = request;
+      const { guarded, guard } = guardContent(
+        { messages, ...(tools && { tools }) },
+        this.#parts.vocabulary.addedTokens,
+      );
+      this.#encodeInto(ids, this.chatTemplate.render({ ...request, ...guarded }), {
         parseSpecial: true,
         guard,
       });

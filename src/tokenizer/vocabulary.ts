@@ -32,9 +32,7 @@ export class Vocabulary {
   readonly #bytes: (Uint8Array | undefined)[]; // (size)
   readonly #texts: (string | null | undefined)[]; // (size)
 
-  constructor(ids: ReadonlyMap<string, number>, added: readonly AddedToken[], rule: DecodingRule) {
-    const entries: (string | undefined)[] = [];
-    for (const [entry, id] of ids) entries[id] = entry;
+  constructor({ entries, ids, added, rule }: VocabularyParts) {
     this.size = entries.length;
     this.addedTokens = added;
     this.rule = rule;
@@ -83,27 +81,34 @@ export class Vocabulary {
   }
 }
 
+interface VocabularyParts {
+  readonly entries: readonly (string | undefined)[]; // by id
+  readonly ids: ReadonlyMap<string, number>;
+  readonly added: readonly AddedToken[];
+  readonly rule: DecodingRule;
+}
+
 const nothing = new Uint8Array(0);
 
 /** Throws `bad-tokenizer` for entries without a proper id, or two entries of one id. */
 export function parseVocabulary(files: TokenizerFiles, rule: DecodingRule): Vocabulary {
   const { path, json } = files.tokenizer;
-  const entries = isObject(json.model) ? json.model.vocab : undefined;
-  if (!isObject(entries)) throw badTokenizer(path, '"model.vocab" is not an object of tokens and ids');
+  const declared = isObject(json.model) ? json.model.vocab : undefined;
+  if (!isObject(declared)) throw badTokenizer(path, '"model.vocab" is not an object of tokens and ids');
   const ids = new Map<string, number>();
-  const owners = new Map<number, string>();
+  const entries: (string | undefined)[] = [];
   const add = (file: string, entry: string, id: unknown) => {
     if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) > MAX_ID) {
       throw badTokenizer(file, `the token ${quoted(entry)} has the id ${quoted(id)}`);
     }
-    const owner = owners.get(id as number);
+    const owner = entries[id as number];
     if (owner !== undefined && owner !== entry) {
       throw badTokenizer(file, `the id ${id} belongs to both ${quoted(owner)} and ${quoted(entry)}`);
     }
-    owners.set(id as number, entry);
+    entries[id as number] = entry;
     ids.set(entry, id as number);
   };
-  for (const [entry, id] of Object.entries(entries)) add(path, entry, id);
+  for (const [entry, id] of Object.entries(declared)) add(path, entry, id);
   const added = new Map<number, AddedToken>();
   for (const { file, token } of [
     ...declaredInTokenizer(files.tokenizer),
@@ -117,7 +122,7 @@ export function parseVocabulary(files: TokenizerFiles, rule: DecodingRule): Voca
     added.set(token.id, token);
   }
   markNamedSpecials(files, ids, added);
-  return new Vocabulary(ids, [...added.values()], rule);
+  return new Vocabulary({ entries, ids, added: [...added.values()], rule });
 }
 
 interface Declared {
