@@ -96,4 +96,17 @@ void gptq_block(float* weight, float* quantized, float* errors, const float* spr
   });
 }
 
+void gptq_spread(float* weight, const float* errors, const float* spread, int64_t rows, int64_t cols, int64_t start,
+                 int64_t end) {
+  const int64_t width = end - start;
+  parallel_for(rows, [=](int64_t row, int) {
+    float* to = weight + row * cols;
+    for (int64_t k = 0; k < width; ++k) {
+      const float error = errors[row * width + k];
+      const float* from = spread + (start + k) * cols;
+      for (int64_t j = end; j < cols; ++j) to[j] -= error * from[j];
+    }
+  }, rows * width * (cols - end));
+}
+
 }  // namespace atom::ATOM_ISA

@@ -3,8 +3,7 @@
 //   weight (rows, cols) f32     what is left to represent; columns [start, end) are updated in place
 //   spread (cols, cols) f32     upper Cholesky factor of the inverse Hessian
 //   quantized (rows, cols) f32  columns [start, end) receive the values that the codes stand for
-//   errors (rows, end - start)  (w - q) / pivot of each column, for the update of the columns after the block:
-//                               weight[:, end:] -= errors spread[start:end, end:], a matrix product of its own
+//   errors (rows, end - start)  (w - q) / pivot of each column, for the update of the columns after the block
 //   scales (rows / channel_group, groups) f32   one per group entered in the block
 //
 // Rows are independent but for scales shared by channel_group adjacent ones; a task takes a few such groups.
@@ -30,5 +29,10 @@ struct GroupScaleRule {
 using GptqBlockFn = void(float* weight, float* quantized, float* errors, const float* spread, float* scales,
                          const GroupScaleRule* rule, const float* importance, int64_t rows, int64_t cols, int64_t start,
                          int64_t end, int64_t group_size, int64_t groups, int64_t channel_group);
+
+//   The update of the columns after a block: weight (rows, cols)[:, end:] -= errors (rows, end - start) spread[start:end, end:]
+//   cost: 2 rows (end - start) (cols - end) operations
+using GptqSpreadFn = void(float* weight, const float* errors, const float* spread, int64_t rows, int64_t cols,
+                          int64_t start, int64_t end);
 
 }  // namespace atom

@@ -16,6 +16,7 @@
 #include "rms_norm.h"
 #include "rope_append_kv.h"
 #include "silu_mul.h"
+#include "syrk.h"
 
 namespace atom {
 
@@ -26,6 +27,7 @@ namespace atom {
   X(embed, EmbedFn) \
   X(fake_quant, FakeQuantFn) \
   X(gptq_block, GptqBlockFn) \
+  X(gptq_spread, GptqSpreadFn) \
   X(linear_dense, LinearDenseFn) \
   X(log_prob, LogProbFn) \
   X(peak_bf16, PeakFn) \
@@ -34,7 +36,8 @@ namespace atom {
   X(peak_read, PeakReadFn) \
   X(rms_norm, RmsNormFn) \
   X(rope_append_kv, RopeAppendKvFn) \
-  X(silu_mul, SiluMulFn)
+  X(silu_mul, SiluMulFn) \
+  X(syrk, SyrkFn)
 
 struct Operators {
 #define ATOM_MEMBER(name, Fn) Fn* name;

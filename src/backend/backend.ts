@@ -8,7 +8,14 @@
 // - Operators run to completion before they return, on the backend's own threads, and allocate nothing.
 // - A shape or dtype that does not fit throws `bad-shape` before anything is written.
 // - Results do not depend on which other rows are in the call: row r of the output is the same bits alone or in a batch.
-import type { ActivationFormat, FakeQuant, KvFormat, LinearSource, WeightFormat } from './formats.ts';
+import type {
+  ActivationFormat,
+  FakeQuant,
+  GroupScaleRule,
+  KvFormat,
+  LinearSource,
+  WeightFormat,
+} from './formats.ts';
 import type { DType, Tensor } from './tensor.ts';
 
 /** The rows of one step: prefill chunks and decodes of several sequences, back to back. */
@@ -183,5 +190,25 @@ export interface Backend extends Disposable {
     sumSquares: Tensor;
     sumMagnitudes: Tensor;
     peaks: Tensor;
+  }): void;
+
+  /** hessian += x^T x; x (rows, n) f32, hessian (n, n) f32. */
+  syrk(args: { x: Tensor; rows: number; hessian: Tensor }): void;
+
+  /**
+   * Columns [start, end) of GPTQ (Frantar et al., 2022) and their effect on the columns after them. weight (rows, cols)
+   * f32 is what is left to represent, updated; quantized (rows, cols) f32 receives the values of the codes; spread
+   * (cols, cols) f32 is the upper Cholesky factor of the inverse Hessian; scales (rows / channelGroup, groups) f32.
+   */
+  gptqColumns(args: {
+    weight: Tensor;
+    quantized: Tensor;
+    spread: Tensor;
+    scales: Tensor;
+    start: number;
+    end: number;
+    groupSize: number;
+    channelGroup: number;
+    rule: GroupScaleRule;
   }): void;
 }

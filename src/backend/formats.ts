@@ -97,3 +97,15 @@ export interface KvFormat {
   readonly keyBeforeRope?: boolean;
   readonly clip?: number;
 }
+
+/** How GPTQ finds a group's scale when it reaches the group's first column. */
+export interface GroupScaleRule {
+  readonly format: ElementFormat;
+  /** Integers span 2 peak in 2^bits - 1 steps, as Atom's published GPTQ has it; else peak in 2^(bits-1) - 1. */
+  readonly publishedRange: boolean;
+  /** Scales see the weights as they were before the block of columns, as published; else as they are. */
+  readonly stale: boolean;
+  readonly roundToFp16: boolean;
+  /** A share of the peak, or the best of `steps` + 1 shares from `low` to 1 by squared error. */
+  readonly clip: number | { readonly steps: number; readonly low: number };
+}

@@ -1,31 +1,31 @@
 // `atom eval`: how good a model is, as a table or as JSON.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
-import { AtomError, reasonOf } from '../errors.ts';
+import { AtomError } from '../errors.ts';
 import { measurePerplexity, type PerplexityResult } from '../evaluate/perplexity.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { Compute } from '../model/plain-source.ts';
 import { Scorer } from '../model/scorer.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
-import { positiveInteger } from './option-types.ts';
+import { type AblationOptions, ablation } from './ablation.ts';
+import { positiveInteger, wholeNumber } from './option-types.ts';
 import { startProgress } from './progress.ts';
+import { readText } from './text.ts';
 
-interface EvaluateOptions {
+interface EvaluateOptions extends AblationOptions {
   readonly ppl?: boolean;
-  readonly text?: string;
-  readonly window?: number;
+  readonly ablation?: boolean;
   readonly stride?: number;
   readonly compute: Compute;
-  readonly json?: boolean;
 }
 
 export function evaluateCommand(): Command {
   return new Command('eval')
-    .description('measure perplexity')
+    .description('measure perplexity, plain or step by step of quantization')
     .argument('<model>', 'folder of a checkpoint')
     .option('--ppl', 'perplexity on a text')
+    .option('--ablation', 'perplexity of each step from plain rounding to Atom as published, simulated')
     .option('--text <file>', 'text to score; by default the test.txt beside the model')
     .option(
       '--window <tokens>',
@@ -33,6 +33,14 @@ export function evaluateCommand(): Command {
       positiveInteger,
     )
     .option('--stride <tokens>', 'distance between windows (default: the window)', positiveInteger)
+    .option(
+      '--calibration <file>',
+      'text or .jsonl to calibrate with (default: the calibration.txt beside the model)',
+    )
+    .option('--samples <n>', 'calibration samples', positiveInteger, 64)
+    .option('--sequence-length <tokens>', 'tokens of a calibration sample', positiveInteger, 256)
+    .option('--group-size <n>', 'channels that share a scale', positiveInteger, 128)
+    .option('--outliers <n>', 'channels kept in INT8', wholeNumber, 128)
     .addOption(
       new Option('--compute <type>', 'arithmetic of a plain checkpoint')
         .choices(['f32', 'bf16'])
@@ -43,7 +51,8 @@ export function evaluateCommand(): Command {
 }
 
 async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
-  if (!options.ppl) throw new AtomError('bad-option', 'say what to measure: --ppl');
+  if (options.ablation) return ablation(path, options);
+  if (!options.ppl) throw new AtomError('bad-option', 'say what to measure: --ppl or --ablation');
   const result = await perplexityOf(path, options);
   if (options.json) {
     console.log(JSON.stringify({ model: path, compute: options.compute, ...result }));
@@ -60,7 +69,7 @@ async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
 }
 
 async function perplexityOf(path: string, options: EvaluateOptions): Promise<PerplexityResult> {
-  const text = readText(options.text ?? join(path, 'test.txt'));
+  const text = readText(options.text ?? join(path, 'test.txt'), '--text');
   using backend = new CpuBackend();
   using model = loadModel(path, { backend, compute: options.compute, maxTokens: 512, maxOutputs: 512 });
   const tokenizer = await loadTokenizer(path, { vocabSize: model.config.vocabSize });
@@ -74,14 +83,4 @@ async function perplexityOf(path: string, options: EvaluateOptions): Promise<Per
     ...(options.stride && { stride: options.stride }),
     onProgress: (done, total) => progress.update(done, total),
   });
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new AtomError('io', `the text ${file} cannot be read (${reasonOf(cause)}); name one with --text`, {
-      cause,
-    });
-  }
 }

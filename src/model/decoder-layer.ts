@@ -22,7 +22,7 @@ export interface LayerStep {
   /** The layer's place in the cache. */
   readonly layer: number;
   /** Called when the input of a group of linears has been written, before they run (calibration). */
-  readonly observe?: (input: LinearInput, linear: LinearLayer) => void;
+  readonly observe?: (input: LinearInput, linear: LinearLayer, rows: number) => void;
 }
 
 export class DecoderLayer implements Disposable {
@@ -59,7 +59,7 @@ export class DecoderLayer implements Disposable {
     const scale = 1 / Math.sqrt(config.headDim);
 
     backend.rmsNorm({ x: hidden, weight: attentionNorm, epsilon, out: qkv.input, tokens });
-    observe?.('qkv', qkv);
+    observe?.('qkv', qkv, tokens);
     qkv.run(workspace.qkv, tokens);
     backend.ropeAppendKv({
       ...attention,
@@ -75,14 +75,14 @@ export class DecoderLayer implements Disposable {
       out: output.input,
       ...(this.#window && { window: this.#window }),
     });
-    observe?.('output', output);
+    observe?.('output', output, tokens);
     output.run(hidden, tokens, { accumulate: true });
 
     backend.rmsNorm({ x: hidden, weight: mlpNorm, epsilon, out: gateUp.input, tokens });
-    observe?.('gateUp', gateUp);
+    observe?.('gateUp', gateUp, tokens);
     gateUp.run(workspace.gateUp, tokens);
     backend.siluMul({ gateUp: workspace.gateUp, out: down.input, tokens });
-    observe?.('down', down);
+    observe?.('down', down, tokens);
     down.run(hidden, tokens, { accumulate: true });
   }
 

@@ -3,8 +3,7 @@
 import type { ElementFormat } from '../backend/formats.ts';
 import { AtomError } from '../errors.ts';
 
-export const methods = ['none', 'rtn', 'gptq', 'awq', 'smoothquant', 'sparsegpt'] as const;
-export type Method = (typeof methods)[number];
+export type Method = 'rtn' | 'gptq';
 
 export interface WeightRecipe {
   readonly format: ElementFormat;
@@ -29,8 +28,6 @@ export interface OutlierRecipe {
   /** Channels kept in higher precision, in weights and activations alike; 0 for none. */
   readonly channels: number;
   readonly format: ElementFormat;
-  /** What sorts the channels: sum of squares (the Hessian's diagonal) or mean magnitude. */
-  readonly metric: 'hessian' | 'abs-mean';
 }
 
 export interface KvRecipe {
@@ -47,8 +44,6 @@ export interface GptqRecipe {
   readonly blockSize: number;
   /** Group scales see the weights as they were before their block of columns, as published. */
   readonly staleScales: boolean;
-  /** A layer's linears see inputs that those before them in the layer, already quantized, produce. */
-  readonly sequential: boolean;
 }
 
 export interface Recipe {
@@ -59,24 +54,6 @@ export interface Recipe {
   readonly outliers: OutlierRecipe;
   readonly kv: KvRecipe;
   readonly gptq: GptqRecipe;
-  /** Bits of the language-model head; 16 leaves it as it is. */
-  readonly lmHeadBits: 8 | 16;
-}
-
-/** Average bits of a weight, scales counted as 16 bits each. `channels` is the number of input channels. */
-export function averageWeightBits(
-  { weight, outliers }: Pick<Recipe, 'weight' | 'outliers'>,
-  channels: number,
-): number {
-  const normal = channels - outliers.channels;
-  const groups = weight.groupSize === 0 ? 1 : normal / weight.groupSize;
-  const scaleBits = weight.format === 'mxfp4' || weight.format === 'nvfp4' ? 8 : 16;
-  const total =
-    normal * bitsOf(weight.format) +
-    (groups * scaleBits) / weight.channelGroup +
-    outliers.channels * bitsOf(outliers.format) +
-    (outliers.channels > 0 ? 16 : 0);
-  return total / channels;
 }
 
 /** Bits of one element, scales not counted. */

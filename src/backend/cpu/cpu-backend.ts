@@ -5,13 +5,14 @@ import type { DType, Tensor } from '../tensor.ts';
 import { activationBytes, CpuActivation } from './activation.ts';
 import { AttentionState, attention, ropeAppendKv } from './attention.ts';
 import { fakeQuant } from './fake-quant.ts';
+import { gptqColumns } from './gptq.ts';
 import { CpuKvCache, cpuKvCache } from './kv-cache.ts';
 import { linear, loadLinear } from './linear.ts';
 import { logProb } from './log-prob.ts';
 import { allocateTensor, mapFile } from './memory.ts';
 import { chooseIsa, type NativeOperators, nativeAddon } from './native.ts';
 import { embed, rmsNorm, siluMul } from './rows.ts';
-import { columnStatistics } from './statistics.ts';
+import { columnStatistics, syrk } from './statistics.ts';
 
 /** The arguments of an operator of the contract. */
 type Args<Name extends keyof Backend> = Backend[Name] extends (args: infer A) => unknown ? A : never;
@@ -95,6 +96,14 @@ export class CpuBackend implements Backend {
 
   columnStatistics(args: Args<'columnStatistics'>): void {
     columnStatistics(this.operators, args);
+  }
+
+  syrk(args: Args<'syrk'>): void {
+    syrk(this.operators, args);
+  }
+
+  gptqColumns(args: Args<'gptqColumns'>): void {
+    gptqColumns(this.operators, args);
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,4 @@
-// Column statistics on the CPU: checks, then one native call.
+// Statistics of columns on the CPU, alone and in pairs: checks, then one native call.
 import type { Backend } from '../backend.ts';
 import { expectTensor } from '../check.ts';
 import type { NativeOperators } from './native.ts';
@@ -23,4 +23,11 @@ export function columnStatistics(
     sumMagnitudes.address,
     peaks.address,
   );
+}
+
+export function syrk(operators: NativeOperators, { x, rows, hessian }: Parameters<Backend['syrk']>[0]): void {
+  const n = hessian.shape.at(-1)!;
+  expectTensor('syrk', 'hessian', hessian, { dtypes: ['f32'], atLeast: n * n });
+  expectTensor('syrk', 'x', x, { dtypes: ['f32'], atLeast: rows * n });
+  operators.syrk!(x.address, rows, n, hessian.address);
 }

@@ -1,0 +1,60 @@
+// Steps of the published ladder against the perplexities that Atom's own code gives (golden/README.md), within 1 %.
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { CpuBackend } from '../../src/backend/cpu/cpu-backend.ts';
+import { openCheckpoint } from '../../src/checkpoint/open-checkpoint.ts';
+import { measurePerplexity } from '../../src/evaluate/perplexity.ts';
+import { Model } from '../../src/model/model.ts';
+import { Scorer } from '../../src/model/scorer.ts';
+import { calibrationWindows } from '../../src/quantize/calibration-text.ts';
+import { ladder, presetNamed, resized } from '../../src/quantize/presets.ts';
+import type { Recipe } from '../../src/quantize/recipe.ts';
+import { simulate } from '../../src/quantize/simulate.ts';
+import { loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const backend = new CpuBackend();
+const texts = join(root, 'models/tiny-classics');
+const golden = (
+  JSON.parse(readFileSync(join(root, 'golden/golden.json'), 'utf8')) as {
+    ladder: Record<string, Record<string, number>>;
+  }
+).ladder;
+
+async function perplexity(name: string, recipe: Recipe): Promise<number> {
+  const path = join(root, 'models', name);
+  const checkpoint = openCheckpoint(path);
+  const tokenizer = loadTokenizer(path);
+  const calibration = tokenizer.encode(readFileSync(join(texts, 'calibration.txt'), 'utf8'));
+  const samples = calibrationWindows(calibration, { samples: 64, sequenceLength: 256 });
+  const source = await simulate(checkpoint, { backend, recipe, samples });
+  using model = new Model(source, { backend, maxTokens: 512, maxOutputs: 512 });
+  using scorer = new Scorer({ model, backend, window: 512 });
+  const tokenIds = tokenizer.encode(readFileSync(join(texts, 'test.txt'), 'utf8'));
+  return (await measurePerplexity({ scorer, tokenIds, window: 512 })).perplexity;
+}
+
+const small = (name: string) => resized(presetNamed(name), { groupSize: 32, outliers: 32 });
+const steps = ladder(small('atom-paper'));
+
+test.each([
+  ['tiny-classics-outliers', steps[0]!, 'RTN W4A4, per token and per output channel'],
+  ['tiny-classics-outliers', steps[4]!, '+ clipping'],
+  ['tiny-classics-outliers', steps.at(-1)!, '+ KV INT4 (atom-paper)'],
+  ['tiny-classics', steps.at(-1)!, '+ KV INT4 (atom-paper)'],
+  ['tiny-classics', small('atom-w3a3'), 'W3A3'],
+  ['tiny-classics', small('w8a8'), 'W8A8 KV8'],
+] as const)('%s: $name', async (name, recipe, row) => {
+  const expected = golden[name]![row]!;
+  expect(Math.abs((await perplexity(name, recipe)) / expected - 1)).toBeLessThan(0.01);
+});
+
+test('groups that do not divide the channels are refused before anything is computed', async () => {
+  const checkpoint = openCheckpoint(join(root, 'models/tiny-classics'));
+  const recipe = resized(presetNamed('atom-paper'), { groupSize: 100, outliers: 32 });
+  await expect(simulate(checkpoint, { backend, recipe, samples: [new Int32Array(4)] })).rejects.toThrowError(
+    /224 normal channels.*groups of 100/,
+  );
+  expect(() => presetNamed('atom-peper')).toThrowError(/atom-peper.*atom-paper/);
+});
