@@ -28,7 +28,7 @@ async function generate(path: string, options: Options): Promise<void> {
   let text = '';
   const started = performance.now();
   let firstAt = started;
-  for await (const piece of session.stream(prompt, { signal: interrupt.signal, ids })) {
+  for await (const piece of session.stream(prompt, { signal: interrupt.signal, ids, continues: true })) {
     if (text === '') firstAt = performance.now();
     text += piece;
     if (!options.json) process.stdout.write(piece);

@@ -55,11 +55,18 @@ export function addSessionOptions(command: Command): Command {
     );
 }
 
-/** A loaded model that turns prompts into streams of text. */
+/** A loaded model that turns prompts into pieces of text. */
 export interface TextSession extends Disposable {
   readonly tokenizer: Tokenizer;
-  /** Pieces of text; `ids` gets every token of the answer. */
-  stream(prompt: Int32Array, options?: { signal?: AbortSignal; ids?: number[] }): AsyncGenerator<string>;
+  stream(prompt: Int32Array, options?: StreamOptions): AsyncGenerator<string>;
+}
+
+export interface StreamOptions {
+  readonly signal?: AbortSignal;
+  /** Gets every token of the answer. */
+  readonly ids?: number[];
+  /** Whether the answer goes on in the prompt's sentence, instead of being a text of its own. */
+  readonly continues?: boolean;
 }
 
 export function openSession(path: string, options: SessionOptions): TextSession {
@@ -79,9 +86,10 @@ export function openSession(path: string, options: SessionOptions): TextSession 
 
   async function* stream(
     prompt: Int32Array,
-    { signal, ids = [] }: { signal?: AbortSignal; ids?: number[] } = {},
+    { signal, ids = [], continues = false }: StreamOptions = {},
   ): AsyncGenerator<string> {
-    const detokenizer = tokenizer.detokenizer();
+    // A continuation keeps the space that a sentence of its own would lose (SentencePiece).
+    const detokenizer = tokenizer.detokenizer(continues ? { after: prompt } : {});
     const stops = new StopStrings(options.stop);
     const settings: GenerateOptions = {
       ...sampling,
