@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import type { SamplingOptions } from '../engine/sampler.ts';
 import { type GenerateOptions, Session } from '../engine/session.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { Compute } from '../model/plain-source.ts';
@@ -11,14 +12,8 @@ import { StopStrings } from '../tokenizer/stop-strings.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { numberBetween, positiveInteger, wholeNumber } from './option-types.ts';
 
-export interface SessionOptions {
+export interface SessionOptions extends SamplingOptions {
   readonly maxTokens: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly minP?: number;
-  readonly repetitionPenalty?: number;
-  readonly seed?: number;
   readonly stop: readonly string[];
   readonly context?: number;
   readonly compute: Compute;
