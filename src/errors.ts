@@ -21,6 +21,17 @@ const table = {
   cancelled: { status: 499, exit: 130 },
   closed: { status: 503, exit: 1 },
   timeout: { status: 504, exit: 1 },
+  // HTTP alone
+  unauthorized: { status: 401, exit: 1 },
+  'model-not-found': { status: 404, exit: 1 },
+  'route-not-found': { status: 404, exit: 1 },
+  'method-not-allowed': { status: 405, exit: 1 },
+  'body-timeout': { status: 408, exit: 1 },
+  'body-too-large': { status: 413, exit: 1 },
+  'unsupported-media-type': { status: 415, exit: 1 },
+  'rate-limited': { status: 429, exit: 1 },
+  'not-supported': { status: 501, exit: 1 },
+  'not-ready': { status: 503, exit: 1 },
   // Machine and files
   'out-of-memory': { status: 503, exit: 1 },
   'native-missing': { status: 500, exit: 1 },

@@ -47,6 +47,11 @@ export class ChatTemplate {
     return this.#sources.size > 0;
   }
 
+  /** The template's own text, the one for tools where there are several; undefined where the model has none. */
+  get source(): string | undefined {
+    return this.#sources.get('tool_use') ?? this.#sources.get('default');
+  }
+
   /**
    * The prompt's text, special tokens written out: encode it without adding any.
    * Throws `bad-request` with the template's own sentence when it refuses the messages.

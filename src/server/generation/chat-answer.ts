@@ -1,0 +1,170 @@
+// Answers of /v1/chat/completions: content and tool calls by choice.
+import type { GenerateEvent } from '../engine-types.ts';
+import type { AnswerPart, CallParser } from '../tools/call-parser.ts';
+import {
+  type AnswerHead,
+  type AnswerWriter,
+  type ChoiceDelta,
+  framePrefix,
+  type Job,
+  usageSuffix,
+} from './answer.ts';
+import { type ChatLogprob, chatLogprob } from './chat-logprobs.ts';
+import type { TokenNames } from './token-names.ts';
+import type { Usage } from './usage.ts';
+
+export type ChatFinish = 'stop' | 'length' | 'tool_calls';
+
+export interface ChatDelta {
+  /** Exactly what the client sees under `delta`. */
+  readonly delta: {
+    readonly role?: 'assistant';
+    readonly content?: string;
+    readonly tool_calls?: readonly ToolCallDelta[];
+  };
+  readonly logprobs: readonly ChatLogprob[];
+  readonly tokenIds: readonly number[];
+  readonly finish: ChatFinish | null;
+}
+
+interface ToolCallDelta {
+  readonly index: number;
+  readonly id?: string;
+  readonly type?: 'function';
+  readonly function: { readonly name?: string; readonly arguments: string };
+}
+
+export interface ChatAnswerOptions {
+  readonly head: AnswerHead;
+  readonly choices: number;
+  /** How many candidates each token shows; undefined for no log-probabilities. */
+  readonly topLogprobs: number | undefined;
+  readonly names: TokenNames;
+  /** Makes the parser of one choice, where the request has tools. */
+  readonly newCallParser: (() => CallParser) | undefined;
+  /** The client named the function, so that calling it is the ordinary end. */
+  readonly namedFunction: boolean;
+  readonly returnTokenIds: boolean;
+}
+
+export class ChatAnswer implements AnswerWriter<ChatDelta> {
+  readonly choices: number;
+  readonly #options: ChatAnswerOptions;
+  readonly #prefix: string;
+  readonly #parsers: (CallParser | undefined)[];
+  readonly #begun: boolean[];
+
+  constructor(options: ChatAnswerOptions) {
+    this.choices = options.choices;
+    this.#options = options;
+    this.#prefix = framePrefix('chat.completion.chunk', options.head);
+    this.#parsers = Array.from({ length: options.choices }, () => options.newCallParser?.());
+    this.#begun = Array.from({ length: options.choices }, () => false);
+  }
+
+  deltas({ firstChoice }: Job, event: GenerateEvent): ChoiceDelta<ChatDelta>[] {
+    if (event.type === 'prompt-logprobs') return [];
+    const choice = firstChoice + event.index;
+    const { topLogprobs, names, returnTokenIds } = this.#options;
+    const parser = this.#parsers[choice];
+    const parts = partsOf(event, parser);
+    const deltas = parts.map((part) => toDelta({ delta: deltaOf(part) }));
+    if (event.type === 'token') {
+      const logprobs = topLogprobs === undefined ? [] : [chatLogprob(event, names, topLogprobs)];
+      const tokenIds = returnTokenIds ? [event.tokenId] : [];
+      if (logprobs.length > 0 || returnTokenIds)
+        deltas[0] = toDelta({ delta: deltas[0]?.delta ?? {}, logprobs, tokenIds });
+    } else {
+      deltas.push(toDelta({ finish: this.#finishOf(event.reason, parser) }));
+    }
+    if (!this.#begun[choice] && deltas.length > 0) {
+      this.#begun[choice] = true;
+      deltas.unshift(toDelta({ delta: { role: 'assistant', content: '' } }));
+    }
+    return deltas.map((delta) => ({ choice, delta }));
+  }
+
+  frame(
+    { choice, delta: { delta, logprobs, tokenIds, finish } }: ChoiceDelta<ChatDelta>,
+    usage: Usage | null | undefined,
+  ): string {
+    const lists = logprobs.length === 0 ? 'null' : `{"content":${JSON.stringify(logprobs)},"refusal":null}`;
+    const ids = this.#options.returnTokenIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
+    const reason = finish === null ? 'null' : `"${finish}"`;
+    return `${this.#prefix}{"index":${choice},"delta":${JSON.stringify(delta)},"logprobs":${lists},"finish_reason":${reason}${ids}}]${usageSuffix(usage)}`;
+  }
+
+  usageFrame(usage: Usage): string {
+    return `${this.#prefix}]${usageSuffix(usage)}`;
+  }
+
+  body(deltas: readonly (readonly ChatDelta[])[], usage: Usage): object {
+    const { head, topLogprobs, returnTokenIds } = this.#options;
+    const choices = deltas.map((own, index) => {
+      const content = own.map(({ delta }) => delta.content ?? '').join('');
+      const calls = joinCalls(own.flatMap(({ delta }) => delta.tool_calls ?? []));
+      return {
+        index,
+        message: {
+          role: 'assistant',
+          content: content === '' && calls.length > 0 ? null : content,
+          refusal: null,
+          ...(calls.length > 0 && { tool_calls: calls }),
+        },
+        logprobs:
+          topLogprobs === undefined
+            ? null
+            : { content: own.flatMap(({ logprobs }) => logprobs), refusal: null },
+        finish_reason: own.at(-1)?.finish ?? null,
+        ...(returnTokenIds && { token_ids: own.flatMap(({ tokenIds }) => tokenIds) }),
+      };
+    });
+    return { ...head, object: 'chat.completion', choices, usage };
+  }
+
+  #finishOf(reason: 'stop' | 'length', parser: CallParser | undefined): ChatFinish {
+    const called = parser !== undefined && parser.count > 0;
+    return called && reason === 'stop' && !this.#options.namedFunction ? 'tool_calls' : reason;
+  }
+}
+
+function partsOf(
+  event: { type: 'token' | 'finish'; text: string },
+  parser: CallParser | undefined,
+): AnswerPart[] {
+  const { type, text } = event;
+  if (parser === undefined) return text === '' ? [] : [{ type: 'text', text }];
+  const parts = parser.push(text);
+  return type === 'finish' ? [...parts, ...parser.flush()] : parts;
+}
+
+function deltaOf(part: AnswerPart): ChatDelta['delta'] {
+  switch (part.type) {
+    case 'text':
+      return { content: part.text };
+    case 'call': {
+      const { index, id, name } = part;
+      return { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] };
+    }
+    case 'arguments':
+      return { tool_calls: [{ index: part.index, function: { arguments: part.text } }] };
+    default:
+      return part satisfies never;
+  }
+}
+
+const toDelta = (fields: Partial<ChatDelta>): ChatDelta => ({
+  delta: {},
+  logprobs: [],
+  tokenIds: [],
+  finish: null,
+  ...fields,
+});
+
+function joinCalls(deltas: readonly ToolCallDelta[]): object[] {
+  const starts = deltas.filter(({ id }) => id !== undefined);
+  return starts.map(({ index, id, type, function: { name } }) => {
+    const own = deltas.filter((delta) => delta.index === index);
+    return { id, type, function: { name, arguments: own.map((delta) => delta.function.arguments).join('') } };
+  });
+}

@@ -1,0 +1,63 @@
+// Messages and tools as the tokens of a prompt: OpenAI's messages in the form chat templates expect, then the template.
+import type { ChatMessage } from '../../tokenizer/chat-template.ts';
+import type { Service } from '../context.ts';
+import { RequestError } from '../openai-errors.ts';
+import type { ChatBodyMessage, ToolBody } from '../schemas/chat.ts';
+import { withToolPrompt } from '../tools/tool-prompt.ts';
+
+export interface ChatPrompt {
+  readonly messages: readonly ChatBodyMessage[];
+  readonly tools: readonly ToolBody[];
+  readonly addGenerationPrompt: boolean;
+  /** Further variables of the template. */
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** Throws `bad-request` where the template refuses the messages. */
+export function encodeChat(
+  service: Service,
+  { messages, tools, addGenerationPrompt, variables }: ChatPrompt,
+): Int32Array {
+  const forTemplate = messages.map(templateMessage);
+  const inTemplate = service.toolFormat !== undefined;
+  return service.engine.tokenizer.encodeChat({
+    messages: inTemplate ? forTemplate : withToolPrompt(forTemplate, tools),
+    ...(inTemplate && { tools }),
+    addGenerationPrompt,
+    variables,
+    // What a user writes must not open or close a turn.
+    parseSpecialTokensInContent: false,
+  });
+}
+
+function templateMessage(message: ChatBodyMessage, i: number): ChatMessage {
+  const { role, content, tool_calls: calls, ...rest } = message;
+  return {
+    ...rest,
+    // Templates know OpenAI's newer name for it not.
+    role: role === 'developer' ? 'system' : role,
+    content: content === undefined ? '' : typeof content === 'string' ? content : content.map(textPart),
+    ...(calls !== undefined && {
+      tool_calls: calls.map((call, k) => templateCall(call, `messages[${i}].tool_calls[${k}]`)),
+    }),
+  };
+}
+
+const textPart = ({ text, refusal }: { text?: string | undefined; refusal?: string | undefined }) => ({
+  type: 'text',
+  text: text ?? refusal ?? '',
+});
+
+type ToolCallBody = NonNullable<ChatBodyMessage['tool_calls']>[number];
+
+/** Templates write the arguments with `tojson`, so they must be an object here, where OpenAI's API has a string. */
+function templateCall(call: ToolCallBody, param: string): object {
+  let args: unknown;
+  try {
+    args = JSON.parse(call.function.arguments === '' ? '{}' : call.function.arguments);
+  } catch (cause) {
+    const message = `Invalid '${param}.function.arguments': expected a JSON object as text.`;
+    throw new RequestError('bad-request', message, { param: `${param}.function.arguments`, cause });
+  }
+  return { ...call, type: 'function', function: { ...call.function, arguments: args } };
+}

@@ -1,0 +1,68 @@
+// A body of /v1/completions as work for the engine and a writer of its answer.
+import type { ServerContext, Service } from '../context.ts';
+import { completionId } from '../request-ids.ts';
+import type { AnswerPlan } from '../respond.ts';
+import type { CompletionBody, Prompt } from '../schemas/completion.ts';
+import { answerHead, type Job } from './answer.ts';
+import { CompletionAnswer, type CompletionDelta } from './completion-answer.ts';
+import { CompletionLogprobsWriter } from './completion-logprobs.ts';
+import { encodePrompt, outputLength } from './prompts.ts';
+import { refuseUnsupported, samplingRequest, unsupported, withoutUndefined } from './sampling-request.ts';
+import { TokenNames } from './token-names.ts';
+
+/** What OpenAI's API gives where the client does not say. */
+const DEFAULT_MAX_TOKENS = 16;
+
+/** Throws `not-supported`, `bad-request` or `context-length-exceeded`. */
+export function planCompletion(
+  context: ServerContext,
+  service: Service,
+  body: CompletionBody,
+): AnswerPlan<CompletionDelta> {
+  refuseUnsupported(body);
+  if (body.suffix !== undefined && body.suffix !== '')
+    throw unsupported('suffix', 'this model continues text, it does not fill in');
+  const { n = 1, echo = false, logprobs, stream = false, stream_options: streamOptions } = body;
+  const { tokenizer } = service.engine;
+  const sampling = samplingRequest(body);
+  const encoded = body.prompt.map((prompt) => encodePrompt(service, prompt, body.add_special_tokens ?? true));
+  const jobs = encoded.map((ids, i): Job => {
+    const maxTokens = outputLength(service, {
+      promptTokens: ids.length,
+      asked: body.max_tokens,
+      byDefault: DEFAULT_MAX_TOKENS,
+      limit: context.options.maxOutputTokens,
+      param: 'prompt',
+    });
+    const scores = { logprobs, promptLogprobs: echo ? logprobs : undefined };
+    return {
+      request: { ...sampling, prompt: ids, maxTokens, ...withoutUndefined(scores) },
+      firstChoice: i * n,
+    };
+  });
+  const echoOf = (prompt: Prompt, i: number) =>
+    typeof prompt === 'string' ? prompt : tokenizer.decode(encoded[i]!);
+  const echoes = body.prompt.flatMap((prompt, i) => Array<string>(n).fill(echo ? echoOf(prompt, i) : ''));
+  const names = new TokenNames({ tokenizer, asIds: body.return_tokens_as_token_ids ?? false });
+  const writerOf = (prompt: Int32Array) => {
+    const detokenizer = tokenizer.detokenizer({
+      skipSpecialTokens: body.skip_special_tokens ?? true,
+      ...(!echo && { after: prompt }),
+    });
+    return new CompletionLogprobsWriter({ names, detokenizer });
+  };
+  const writers = encoded.flatMap((prompt) => Array.from({ length: n }, () => writerOf(prompt)));
+  const writer = new CompletionAnswer({
+    head: answerHead(context, service, completionId()),
+    echoes,
+    ...(logprobs !== undefined && { logprobs: writers }),
+    returnTokenIds: body.return_token_ids ?? false,
+  });
+  return {
+    jobs,
+    writer,
+    stream,
+    includeUsage: streamOptions?.include_usage ?? false,
+    continuousUsage: streamOptions?.continuous_usage_stats ?? false,
+  };
+}

@@ -1,0 +1,71 @@
+// Prompts as token ids, and how long their answers may be.
+import type { Service } from '../context.ts';
+import { RequestError } from '../openai-errors.ts';
+import type { Prompt } from '../schemas/completion.ts';
+
+/** Throws `bad-request` for ids the model does not have and for a prompt without tokens. */
+export function encodePrompt(service: Service, prompt: Prompt, addSpecialTokens: boolean): Int32Array {
+  const { vocabSize, engine } = service;
+  if (typeof prompt === 'string') {
+    const ids = engine.tokenizer.encode(prompt, { addSpecialTokens });
+    if (ids.length > 0) return ids;
+    throw new RequestError(
+      'bad-request',
+      "Invalid 'prompt': it is empty, and the model needs a token to begin with.",
+      {
+        param: 'prompt',
+        openaiCode: 'invalid_value',
+      },
+    );
+  }
+  const unknown = prompt.find((id) => id >= vocabSize);
+  if (unknown !== undefined) {
+    const message = `Invalid 'prompt': the token id ${unknown} is not below the vocabulary's size, ${vocabSize}.`;
+    throw new RequestError('bad-request', message, { param: 'prompt', openaiCode: 'invalid_value' });
+  }
+  return Int32Array.from(prompt);
+}
+
+export interface OutputLength {
+  readonly promptTokens: number;
+  /** What the client asked for; undefined for as long as there is room. */
+  readonly asked: number | undefined;
+  /** What is taken where nothing was asked for. */
+  readonly byDefault?: number;
+  /** The operator's limit. */
+  readonly limit: number | undefined;
+  /** The field that the prompt came in. */
+  readonly param: 'prompt' | 'messages';
+}
+
+/** Tokens the answer may have. Throws `context-length-exceeded`, or `bad-request` beyond the operator's limit. */
+export function outputLength(service: Service, length: OutputLength): number {
+  const {
+    promptTokens,
+    asked,
+    byDefault = Number.POSITIVE_INFINITY,
+    limit = Number.POSITIVE_INFINITY,
+    param,
+  } = length;
+  const { maxModelLen } = service;
+  if (asked !== undefined && asked > limit) {
+    const message = `this server gives at most ${limit} tokens per answer, and ${asked} were asked for`;
+    throw new RequestError('bad-request', message, {
+      param: 'max_tokens',
+      openaiCode: 'integer_above_max_value',
+    });
+  }
+  const room = maxModelLen - promptTokens;
+  // An echoed prompt may fill the context where no token is asked for.
+  if (room < (asked ?? 1)) {
+    const wanted = asked === undefined ? '' : `, ${asked} for the answer`;
+    throw new RequestError(
+      'context-length-exceeded',
+      `This model's maximum context length is ${maxModelLen} tokens. However, you requested ` +
+        `${promptTokens + (asked ?? 1)} tokens (${promptTokens} in the ${param}${wanted}). ` +
+        `Please reduce the length of the ${param} or of the answer.`,
+      { param },
+    );
+  }
+  return asked ?? Math.min(room, byDefault, limit);
+}

@@ -1,0 +1,77 @@
+// The grammar that makes a model call tools: its format's markers as fixed text, and per function its name and a JSON
+// Schema of the arguments. Written as xgrammar's structural tags.
+import type { ToolBody } from '../schemas/chat.ts';
+import type { ToolFormat } from './tool-format.ts';
+
+/** The structural tags used here (xgrammar, "Structural Tag" in its documentation). */
+export type TagFormat =
+  | { readonly type: 'const_string'; readonly value: string }
+  | { readonly type: 'json_schema'; readonly json_schema: object }
+  | { readonly type: 'any_text' }
+  | { readonly type: 'sequence' | 'or'; readonly elements: readonly TagFormat[] }
+  | Tag
+  | {
+      readonly type: 'triggered_tags';
+      readonly triggers: readonly string[];
+      readonly tags: readonly Tag[];
+    }
+  | {
+      readonly type: 'tags_with_separator';
+      readonly tags: readonly Tag[];
+      readonly separator: string;
+      readonly at_least_one: boolean;
+      readonly stop_after_first: boolean;
+    };
+
+interface Tag {
+  readonly type: 'tag';
+  readonly begin: string;
+  readonly content: TagFormat;
+  readonly end: string;
+}
+
+export interface CallGrammarOptions {
+  readonly tools: readonly ToolBody[];
+  /** Whether more than one call may follow another. */
+  readonly parallel: boolean;
+}
+
+/** Nothing but one call or more. */
+export function forcedCalls(format: ToolFormat, { tools, parallel }: CallGrammarOptions): TagFormat {
+  const { before, after, separator } = format.forced;
+  const calls: TagFormat = {
+    type: 'tags_with_separator',
+    tags: tools.map((tool) => callTag(format, tool)),
+    separator,
+    at_least_one: true,
+    stop_after_first: !parallel,
+  };
+  if (format.perCall || before === '') return calls;
+  const fixed = (value: string): TagFormat => ({ type: 'const_string', value });
+  return { type: 'sequence', elements: [fixed(before), calls, fixed(after)] };
+}
+
+/** Any text, but a call that is begun must keep to its function's schema. */
+export function checkedCalls(format: ToolFormat, tools: readonly ToolBody[]): TagFormat | undefined {
+  // Only a format whose calls each have markers of their own can be told from text.
+  if (!format.perCall) return undefined;
+  return {
+    type: 'triggered_tags',
+    triggers: [format.open],
+    tags: tools.map((tool) => callTag(format, tool)),
+  };
+}
+
+function callTag(format: ToolFormat, tool: ToolBody): Tag {
+  const { before, after } = format.perCall ? format.forced : { before: '', after: '' };
+  const { name, parameters } = tool.function;
+  return {
+    type: 'tag',
+    begin: `${before}{"name": ${JSON.stringify(name)}, "${format.argumentsKey}": `,
+    content: {
+      type: 'json_schema',
+      json_schema: parameters ?? { type: 'object', additionalProperties: true },
+    },
+    end: `}${after}`,
+  };
+}
