@@ -1,4 +1,4 @@
-// TEMPORARY: what the server needs of the engine, until src/engine declares it.
+// What the server asks of a serving engine. It moves to src/engine with the engine that implements it.
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export type Grammar =
