@@ -1,9 +1,9 @@
 // What all routes share: the options, the parts of the running server, and, once it is loaded, the model.
 // Made once by `server.ts`; routes read it and own nothing of it.
 import type { Logger } from 'pino';
+import type { Engine } from '../engine/engine-types.ts';
 import type { Admission } from './admission.ts';
 import type { ApiKeys } from './auth.ts';
-import type { Engine } from './engine-types.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { LiveStats } from './live-stats.ts';
 import type { Metrics } from './metrics.ts';

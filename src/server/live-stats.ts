@@ -1,7 +1,7 @@
 // The last five minutes for the dashboard: a sample a second, and the latencies of recent tokens and requests.
 // It samples by itself while the server runs; a page that is opened late still sees what was before.
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import type { EngineStats, FinishEvent } from './engine-types.ts';
+import type { EngineStats, FinishEvent } from '../engine/engine-types.ts';
 import type { TimingObserver } from './generation/request-timer.ts';
 
 const KEPT_SECONDS = 300;

@@ -1,7 +1,7 @@
 // What Prometheus scrapes: the names that dashboards of this field read (vLLM's), then our own under `atom:`.
 // The engine's gauges and counters are read when scraped; times are observed as they happen.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { EngineStats, FinishEvent } from './engine-types.ts';
+import type { EngineStats, FinishEvent } from '../engine/engine-types.ts';
 import type { TimingObserver } from './generation/request-timer.ts';
 import {
   answersBounds,

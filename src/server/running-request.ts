@@ -1,9 +1,9 @@
 // A request while the engine works for it: the one signal that ends it, whoever wants it ended (a client that leaves, the
 // time limit, a shutdown), and what its metrics and its log line need.
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Engine } from '../engine/engine-types.ts';
 import { AtomError, reasonOf } from '../errors.ts';
 import type { ServerContext } from './context.ts';
-import type { Engine } from './engine-types.ts';
 import type { Job } from './generation/answer.ts';
 import { RequestTimer } from './generation/request-timer.ts';
 import { type RunOptions, runJobs } from './generation/run-jobs.ts';

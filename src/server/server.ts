@@ -3,11 +3,11 @@
 import { basename, resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { Engine } from '../engine/engine-types.ts';
 import { AtomError } from '../errors.ts';
 import { buildApp } from './app.ts';
 import { ApiKeys, readKeyFile } from './auth.ts';
 import type { ServerContext } from './context.ts';
-import type { Engine } from './engine-types.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { LiveStats } from './live-stats.ts';
 import { createLogger } from './logger.ts';

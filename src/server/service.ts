@@ -1,8 +1,8 @@
 // A loaded engine as the service that routes use.
 import { createHash } from 'node:crypto';
+import type { Engine } from '../engine/engine-types.ts';
 import { Admission } from './admission.ts';
 import type { ServerContext, Service } from './context.ts';
-import type { Engine } from './engine-types.ts';
 import { toolFormatOf } from './tools/tool-format.ts';
 
 export function serviceFor({ options, version, modelPath }: ServerContext, engine: Engine): Service {

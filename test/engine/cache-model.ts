@@ -31,6 +31,11 @@ export class CacheModel {
     }
   }
 
+  /** What a position holds. */
+  fact(blocks: readonly number[], position: number): number {
+    return this.#facts[this.#at(blocks, position)]!;
+  }
+
   /** First position below `end` that does not hold what it should, or -1. */
   firstWrong(tokens: ArrayLike<number>, blocks: readonly number[], end: number): number {
     let fact = 0;

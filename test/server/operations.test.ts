@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import type { Engine } from '../../src/server/engine-types.ts';
+import type { Engine } from '../../src/engine/engine-types.ts';
 import { readServerOptions } from '../../src/server/read-options.ts';
 import { startServer } from '../../src/server/server.ts';
 import { jsonOf, run, runScript } from './running-server.ts';

@@ -3,8 +3,8 @@
 
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine, EngineStats, GenerateEvent, GenerateRequest } from '../../src/engine/engine-types.ts';
 import { AtomError } from '../../src/errors.ts';
-import type { Engine, EngineStats, GenerateEvent, GenerateRequest } from '../../src/server/engine-types.ts';
 import { loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts';
 
 export const modelPath = resolve(import.meta.dirname, '../../models/tiny-classics');

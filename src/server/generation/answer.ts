@@ -1,7 +1,8 @@
 // The shape both APIs share: the engine's events become deltas, and deltas become either frames of a stream or one JSON
 // answer. Since both are made of the same deltas, a stream joined together is the answer that does not stream.
+
+import type { GenerateEvent, GenerateRequest } from '../../engine/engine-types.ts';
 import type { ServerContext, Service } from '../context.ts';
-import type { GenerateEvent, GenerateRequest } from '../engine-types.ts';
 import type { Usage } from './usage.ts';
 
 /** One prompt's work. Its answers are the choices `firstChoice` to `firstChoice + n - 1`. */

@@ -1,5 +1,5 @@
 // Answers of /v1/chat/completions: content and tool calls by choice.
-import type { GenerateEvent } from '../engine-types.ts';
+import type { GenerateEvent } from '../../engine/engine-types.ts';
 import type { AnswerPart, CallParser } from '../tools/call-parser.ts';
 import {
   type AnswerHead,

@@ -1,5 +1,5 @@
 // The log-probabilities of one chat token, with the bytes of each candidate.
-import type { TokenEvent } from '../engine-types.ts';
+import type { TokenEvent } from '../../engine/engine-types.ts';
 import { finite, type TokenNames } from './token-names.ts';
 
 interface Candidate {

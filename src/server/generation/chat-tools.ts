@@ -1,6 +1,6 @@
 // What a chat request's tools, tool choice and response format ask of the engine: which functions the model is told of,
 // how its calls are read back, and which grammar holds it.
-import type { Grammar } from '../engine-types.ts';
+import type { Grammar } from '../../engine/engine-types.ts';
 import { RequestError } from '../openai-errors.ts';
 import type { ChatBody, ResponseFormat, ToolBody, ToolChoice } from '../schemas/chat.ts';
 import { CallParser } from '../tools/call-parser.ts';

@@ -1,5 +1,5 @@
 // Answers of /v1/completions: text by choice, with the prompt before it where it is echoed.
-import type { GenerateEvent } from '../engine-types.ts';
+import type { GenerateEvent } from '../../engine/engine-types.ts';
 import {
   type AnswerHead,
   type AnswerWriter,

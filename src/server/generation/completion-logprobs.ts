@@ -1,7 +1,8 @@
 // The log-probabilities of a completion, in the form of OpenAI's first API: parallel lists over the tokens.
 // Evaluation harnesses read token_logprobs and top_logprobs of an echoed prompt from it; floats stay unrounded.
+
+import type { TokenEvent, TokenLogprob } from '../../engine/engine-types.ts';
 import type { Detokenizer } from '../../tokenizer/detokenizer.ts';
-import type { TokenEvent, TokenLogprob } from '../engine-types.ts';
 import { finite, type TokenNames } from './token-names.ts';
 
 export interface CompletionLogprobs {

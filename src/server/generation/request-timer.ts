@@ -1,6 +1,6 @@
 // The times of one request as its client sees them: to the first token, between tokens, to the end. It feeds the metrics
 // and the request's line in the log.
-import type { FinishEvent } from '../engine-types.ts';
+import type { FinishEvent } from '../../engine/engine-types.ts';
 
 export interface TimingObserver {
   firstToken(seconds: number): void;

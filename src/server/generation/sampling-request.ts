@@ -1,6 +1,6 @@
 // The sampling fields of a body in the engine's words. What is absent stays absent: the engine then takes the model's own
 // generation settings.
-import type { GenerateRequest } from '../engine-types.ts';
+import type { GenerateRequest } from '../../engine/engine-types.ts';
 import { RequestError } from '../openai-errors.ts';
 import type { SamplingBody } from '../schemas/sampling.ts';
 

@@ -1,6 +1,7 @@
 // Tokens as clients see them in log-probabilities: a text each, its bytes, and finite numbers.
+
+import type { TopLogprob } from '../../engine/engine-types.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
-import type { TopLogprob } from '../engine-types.ts';
 
 /** JSON has no -Infinity; this is what OpenAI's API shows for a token that cannot come. */
 const UNLIKELY = -9999;

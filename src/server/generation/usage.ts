@@ -1,5 +1,5 @@
 // Tokens used by a request, summed over its prompts and answers, in OpenAI's words.
-import type { Usage as EngineUsage } from '../engine-types.ts';
+import type { Usage as EngineUsage } from '../../engine/engine-types.ts';
 
 export interface Usage {
   readonly prompt_tokens: number;
