@@ -3,37 +3,12 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { EngineStats, FinishEvent } from '../engine/engine-types.ts';
 import type { TimingObserver } from './generation/request-timer.ts';
+import type { Latencies, LiveSample, Percentiles } from './stats-reply.ts';
 
 const KEPT_SECONDS = 300;
 const KEPT_LATENCIES = 2048;
-
-export interface LiveSample {
-  /** Unix seconds. */
-  readonly time: number;
-  readonly running: number;
-  readonly waiting: number;
-  /** 0 to 1 */
-  readonly kvUsage: number;
-  /** Of the prompt tokens looked up since the sample before, 0 to 1; null where none were. */
-  readonly prefixHitRate: number | null;
-  readonly promptTokensPerSecond: number;
-  readonly generationTokensPerSecond: number;
-  /** Milliseconds, 99th percentile of the last second. */
-  readonly eventLoopDelay: number;
-}
-
-export interface Percentiles {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-}
-
-/** Seconds over recent requests; null before the first. */
-export interface Latencies {
-  readonly timeToFirstToken: Percentiles | null;
-  readonly betweenTokens: Percentiles | null;
-  readonly endToEnd: Percentiles | null;
-}
+/** A sample's latencies are those of this long before it: one second alone holds too few requests. */
+const LATENCY_WINDOW_SECONDS = 10;
 
 export class LiveStats implements TimingObserver, Disposable {
   readonly #stats: () => EngineStats | undefined;
@@ -73,16 +48,21 @@ export class LiveStats implements TimingObserver, Disposable {
   }
 
   get latencies(): Latencies {
-    return {
-      timeToFirstToken: this.#firstToken.percentiles(),
-      betweenTokens: this.#nextToken.percentiles(),
-      endToEnd: this.#endToEnd.percentiles(),
-    };
+    return this.#latenciesSince(Number.NEGATIVE_INFINITY);
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#delay.disable();
+  }
+
+  /** `start`: as performance.now() counts. */
+  #latenciesSince(start: number): Latencies {
+    return {
+      timeToFirstToken: this.#firstToken.percentiles(start),
+      betweenTokens: this.#nextToken.percentiles(start),
+      endToEnd: this.#endToEnd.percentiles(start),
+    };
   }
 
   #sample(): void {
@@ -103,6 +83,7 @@ export class LiveStats implements TimingObserver, Disposable {
       prefixHitRate: queries === 0 ? null : hits / queries,
       promptTokensPerSecond: rate(({ promptTokens }) => promptTokens),
       generationTokensPerSecond: rate(({ generationTokens }) => generationTokens),
+      latencies: this.#latenciesSince(at - LATENCY_WINDOW_SECONDS * 1000),
       // Node counts the sampling interval itself in.
       eventLoopDelay: Math.max(0, this.#delay.percentile(99) / 1e6 - 10),
     });
@@ -111,21 +92,27 @@ export class LiveStats implements TimingObserver, Disposable {
   }
 }
 
-/** The last values, overwritten in turn. */
+/** The last values with their times, overwritten in turn. */
 class Recent {
   readonly #values: Float64Array; // (capacity) f64
+  readonly #times: Float64Array; // (capacity) f64, as performance.now() counts
   #count = 0;
 
   constructor(capacity: number) {
     this.#values = new Float64Array(capacity);
+    this.#times = new Float64Array(capacity);
   }
 
   push(value: number): void {
-    this.#values[this.#count++ % this.#values.length] = value;
+    const place = this.#count++ % this.#values.length;
+    this.#values[place] = value;
+    this.#times[place] = performance.now();
   }
 
-  percentiles(): Percentiles | null {
-    const sorted = this.#values.slice(0, Math.min(this.#count, this.#values.length)).sort();
+  /** Of the values kept that came at `start` or later. */
+  percentiles(start: number): Percentiles | null {
+    const kept = this.#values.subarray(0, Math.min(this.#count, this.#values.length));
+    const sorted = kept.filter((_, place) => this.#times[place]! >= start).sort();
     if (sorted.length === 0) return null;
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
     return { p50: at(0.5), p90: at(0.9), p99: at(0.99) };

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { ServerContext } from '../context.ts';
 import { parseBody } from '../schemas/parse.ts';
+import type { StatsReply } from '../stats-reply.ts';
 
 const statsQuery = z.looseObject({ since: z.coerce.number().min(0).default(0) });
 
@@ -25,7 +26,7 @@ export function metricsRoutes(app: FastifyInstance, context: ServerContext): voi
         doc: { summary: 'Samples of the last five minutes, after Unix time `since`', tag: 'Operation' },
       },
     },
-    async (request) => {
+    async (request): Promise<StatsReply> => {
       const { since } = parseBody(statsQuery, request.query);
       const { liveStats, lifecycle, service, modelNames, version } = context;
       return {
