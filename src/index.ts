@@ -1,7 +1,7 @@
 // The package's public face; no logic.
 export { CpuBackend } from './backend/cpu/cpu-backend.ts';
 export { type Checkpoint, openCheckpoint } from './checkpoint/open-checkpoint.ts';
-export type { SamplingOptions } from './engine/sampler.ts';
+export type { SamplingOptions } from './engine/sampling-options.ts';
 export { type GenerateOptions, Session } from './engine/session.ts';
 export { AtomError, type ErrorCode } from './errors.ts';
 export { measurePerplexity, type PerplexityResult } from './evaluate/perplexity.ts';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
-import type { SamplingOptions } from '../engine/sampler.ts';
+import type { SamplingOptions } from '../engine/sampling-options.ts';
 import { type GenerateOptions, Session } from '../engine/session.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { Compute } from '../model/plain-source.ts';

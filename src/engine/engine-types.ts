@@ -1,33 +1,44 @@
-// What the server asks of a serving engine. It moves to src/engine with the engine that implements it.
+// What a serving engine takes and gives, in the words of its callers. No logic.
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { SamplingOptions } from './sampling-options.ts';
 
 export type Grammar =
   | { readonly type: 'json' }
   | { readonly type: 'json-schema'; readonly schema: object | boolean }
-  | { readonly type: 'structural-tag'; readonly format: object };
+  /** xgrammar's structural tags: fixed text, schemas, and tags that a trigger begins. */
+  | { readonly type: 'structural-tag'; readonly format: object }
+  | { readonly type: 'regex'; readonly pattern: string }
+  /** GBNF-like rules, the first named `root`. */
+  | { readonly type: 'ebnf'; readonly rules: string };
 
-export interface GenerateRequest {
+/** What is left out takes the model's own generation settings, else changes nothing. */
+export interface GenerateRequest extends SamplingOptions {
+  /** Token ids, at least one. */
   readonly prompt: ArrayLike<number>;
+  /** Answers wanted, default 1. They share the prompt's work. */
   readonly n?: number;
+  /** Longest answer; by default as long as there is room. 0 only scores the prompt. */
   readonly maxTokens?: number;
+  /** Nothing ends an answer before it has so many tokens. */
   readonly minTokens?: number;
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly minP?: number;
-  readonly repetitionPenalty?: number;
-  readonly presencePenalty?: number;
-  readonly frequencyPenalty?: number;
-  readonly logitBias?: ReadonlyMap<number, number>;
-  readonly seed?: number;
+  /** Texts that end an answer, across the borders of tokens; they are not part of it unless `includeStopInText`. */
   readonly stop?: readonly string[];
   readonly includeStopInText?: boolean;
+  /** Tokens that end an answer, beside the model's own. */
   readonly stopTokenIds?: readonly number[];
+  /** Go on past the model's own end tokens. */
   readonly ignoreEos?: boolean;
+  /** Leave special tokens out of the text, default true. */
   readonly skipSpecialTokens?: boolean;
+  /** The answer goes on in the prompt's sentence, instead of being a text of its own: a leading space then stays. */
+  readonly continuesPrompt?: boolean;
+  /** Name so many of the most probable tokens beside each one sampled, and how probable that was. */
   readonly logprobs?: number;
+  /** The same for the tokens of the prompt. */
   readonly promptLogprobs?: number;
+  /** What the answer must match. */
   readonly grammar?: Grammar;
+  /** Requests of higher priority go first; default 0. */
   readonly priority?: number;
 }
 
@@ -38,14 +49,18 @@ export interface TopLogprob {
 
 export interface TokenLogprob {
   readonly tokenId: number;
+  /** Natural logarithm of the probability that the model gives the token, before anything changes its logits. */
   readonly logprob: number;
+  /** The most probable tokens, the first of them first. */
   readonly topLogprobs: readonly TopLogprob[];
 }
 
 export interface TokenEvent {
   readonly type: 'token';
+  /** Which of the request's answers. */
   readonly index: number;
   readonly tokenId: number;
+  /** Text that has become certain; often none, and none for a token that ends the answer. */
   readonly text: string;
   readonly logprob?: number;
   readonly topLogprobs?: readonly TopLogprob[];
@@ -54,6 +69,7 @@ export interface TokenEvent {
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** Tokens of the prompt that were in the cache. */
   readonly cachedTokens: number;
   readonly queueSeconds: number;
   readonly prefillSeconds: number;
@@ -64,17 +80,20 @@ export interface FinishEvent {
   readonly type: 'finish';
   readonly index: number;
   readonly reason: 'stop' | 'length';
+  /** Text that was held back. */
   readonly text: string;
   readonly usage: Usage;
 }
 
 export interface PromptLogprobsEvent {
   readonly type: 'prompt-logprobs';
+  /** One per token of the prompt; null for the first, which nothing comes before. */
   readonly logprobs: readonly (TokenLogprob | null)[];
 }
 
 export type GenerateEvent = PromptLogprobsEvent | TokenEvent | FinishEvent;
 
+/** Counts since the start, but for the first four, which are of the moment. */
 export interface EngineStats {
   readonly running: number;
   readonly waiting: number;
@@ -83,22 +102,28 @@ export interface EngineStats {
   readonly promptTokens: number;
   readonly generationTokens: number;
   readonly preemptions: number;
+  /** Tokens of prompts that were looked up in the cache, and how many of them were there. */
   readonly prefixCacheQueries: number;
   readonly prefixCacheHits: number;
   readonly steps: number;
 }
 
 export interface EngineInfo {
+  /** Longest prompt and answer together. */
   readonly maxModelLen: number;
   readonly vocabSize: number;
+  /** Most sequences that run together. */
   readonly maxBatch: number;
   readonly summary?: object;
 }
 
-export interface Engine {
+/** `Engine` is one; tests of the server write others. */
+export interface ServingEngine {
   readonly info: EngineInfo;
+  /** The engine has died; every request then fails. */
   readonly failed: boolean;
   readonly tokenizer: Tokenizer;
+  /** Ends after a finish event for each answer. Ending the iteration early, or the signal, cancels the request. */
   generate(request: GenerateRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerateEvent>;
   stats(): EngineStats;
   close(): Promise<void>;

@@ -1,105 +1,134 @@
-// Logits to a token: penalties, then temperature, then the filters (top-k, top-p, min-p), then one draw.
-// One sampler per sequence; its arrays are made once for the vocabulary.
+// Logits to a token: temperature, the filters (min-p, then top-k, then top-p), one draw.
+// It keeps arrays for one vocabulary and nothing about any sequence; the same arguments give the same token.
 import { AtomError } from '../errors.ts';
-import { uniform } from './random.ts';
+import type { SamplingOptions } from './sampling-options.ts';
 
-export interface SamplingOptions {
-  /** 0 takes the most probable token (of equals the lowest id). */
-  readonly temperature?: number;
-  /** Only the k most probable; 0 for all. */
-  readonly topK?: number;
-  /** The fewest tokens whose probabilities reach p (Holtzman et al., 2019). */
-  readonly topP?: number;
-  /** Only tokens at least this fraction as probable as the most probable. */
-  readonly minP?: number;
-  /** Divides positive logits of tokens seen in prompt or answer, multiplies negative ones (Keskar et al., 2019). */
-  readonly repetitionPenalty?: number;
-  readonly seed?: number;
-}
+type Filters = Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'minP'>;
+
+/** Weights below this, beside the most probable token's 1, are never drawn in practice. */
+const leastWeight = 1e-12;
+const numBuckets = 2048;
 
 export class Sampler {
-  readonly #options: Required<SamplingOptions>;
-  readonly #order: Uint32Array; // (vocab) ids, the candidates first
-  readonly #weights: Float64Array; // (vocab) by id
-  readonly #seen: Uint8Array; // (vocab)
+  readonly #kept: Int32Array; // (vocab) ids of candidates
+  readonly #weights: Float64Array; // (vocab) by id, the most probable token's is 1
+  readonly #bucketSums = new Float64Array(numBuckets);
 
-  constructor(vocabSize: number, options: SamplingOptions = {}) {
-    this.#options = {
-      temperature: options.temperature ?? 1,
-      topK: options.topK ?? 0,
-      topP: options.topP ?? 1,
-      minP: options.minP ?? 0,
-      repetitionPenalty: options.repetitionPenalty ?? 1,
-      seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
-    };
-    this.#order = new Uint32Array(vocabSize);
+  constructor(vocabSize: number) {
+    this.#kept = new Int32Array(vocabSize);
     this.#weights = new Float64Array(vocabSize);
-    this.#seen = new Uint8Array(vocabSize);
   }
 
-  /** Tells the sampler of tokens in the context. */
-  see(tokenIds: ArrayLike<number>): void {
-    for (let i = 0; i < tokenIds.length; i++) this.#seen[tokenIds[i]!] = 1;
-  }
-
-  /** The token at `position` of the sequence; logits (vocab) f32 may be changed. Throws `numeric` when all are NaN. */
-  sample(logits: Float32Array, position: number): number {
-    this.#penalise(logits);
+  /** The token that `draw` in [0, 1) picks; logits (vocab) f32. Throws `numeric` when there is none to pick. */
+  choose(
+    logits: Float32Array,
+    { temperature = 1, topK = 0, topP = 1, minP = 0 }: Filters,
+    draw: number,
+  ): number {
     const best = argmax(logits);
-    if (this.#options.temperature === 0 || this.#options.topK === 1) return best;
-    const candidates = this.#candidates(logits, logits[best]!);
-    let total = 0;
-    for (const id of candidates) total += this.#weights[id]!;
-    let left = uniform(this.#options.seed, position) * total;
-    for (const id of candidates) {
-      left -= this.#weights[id]!;
-      if (left < 0) return id;
+    if (temperature === 0 || topK === 1) return best;
+    const least = Math.max(minP, leastWeight);
+    const largest = logits[best]!;
+    let count = this.#weigh(logits, { largest, temperature, least });
+    const range = { largest, depth: Math.max(-Math.log(least) * temperature, 1e-6) };
+    if (topK > 0 && topK < count) count = this.#keepBest(logits, { count, ...range, limit: topK });
+    if (topP < 1)
+      count = this.#keepBest(logits, { count, ...range, limit: topP * this.#total(count), byWeight: true });
+    let left = draw * this.#total(count);
+    for (let i = 0; i < count; i++) {
+      left -= this.#weights[this.#kept[i]!]!;
+      if (left < 0) return this.#kept[i]!;
     }
     return best;
   }
 
-  #penalise(logits: Float32Array): void {
-    const penalty = this.#options.repetitionPenalty;
-    if (penalty === 1) return;
-    for (const [id, seen] of this.#seen.entries()) {
-      if (seen) logits[id] = logits[id]! > 0 ? logits[id]! / penalty : logits[id]! * penalty;
-    }
-  }
-
-  /** Ids that survive the filters, their weights (relative to the best) written by id. */
-  #candidates(logits: Float32Array, largest: number): Uint32Array {
-    const { temperature, topK, topP, minP } = this.#options;
-    const least = Math.max(minP, 1e-12); // a weight below this is never drawn in practice
+  /** Weights of the candidates, which it lists; returns their number. */
+  #weigh(
+    logits: Float32Array,
+    { largest, temperature, least }: { largest: number; temperature: number; least: number },
+  ): number {
+    const kept = this.#kept;
+    const weights = this.#weights;
+    const lowest = largest + Math.log(least) * temperature;
+    const factor = 1 / temperature;
     let count = 0;
     for (let id = 0; id < logits.length; id++) {
-      const weight = Math.exp((logits[id]! - largest) / temperature);
-      if (!(weight >= least)) continue;
-      this.#weights[id] = weight;
-      this.#order[count++] = id;
+      const logit = logits[id]!;
+      if (!(logit >= lowest)) continue;
+      weights[id] = Math.exp((logit - largest) * factor);
+      kept[count++] = id;
     }
-    const candidates = this.#order.subarray(0, count);
-    if (topK === 0 && topP >= 1) return candidates;
-    // Ties keep the order of ids, so that the result does not depend on the sort.
-    candidates.sort((a, b) => this.#weights[b]! - this.#weights[a]! || a - b);
-    const kept = topK > 0 ? candidates.subarray(0, topK) : candidates;
-    if (topP >= 1) return kept;
-    const total = kept.reduce((sum, id) => sum + this.#weights[id]!, 0);
-    let nucleus = 0;
-    for (let sum = 0; nucleus < kept.length && sum < topP * total; nucleus++)
-      sum += this.#weights[kept[nucleus]!]!;
-    return kept.subarray(0, nucleus);
+    return count;
+  }
+
+  /**
+   * Leaves the most probable candidates, as many as it takes to reach `limit` in number or weight. Sorting a vocabulary
+   * costs milliseconds, so candidates are thrown into buckets by logit, and only the bucket at the limit is sorted.
+   */
+  #keepBest(
+    logits: Float32Array,
+    {
+      count,
+      largest,
+      depth,
+      limit,
+      byWeight = false,
+    }: {
+      count: number;
+      largest: number;
+      depth: number;
+      limit: number;
+      byWeight?: boolean;
+    },
+  ): number {
+    const kept = this.#kept;
+    const weights = this.#weights;
+    const sums = this.#bucketSums.fill(0);
+    const scale = (numBuckets - 1) / depth;
+    const bucketOf = (id: number) => Math.floor((largest - logits[id]!) * scale);
+    for (let i = 0; i < count; i++) sums[bucketOf(kept[i]!)]! += byWeight ? weights[kept[i]!]! : 1;
+    let edge = 0;
+    let sum = 0;
+    while (edge < numBuckets - 1 && sum + sums[edge]! < limit) sum += sums[edge++]!;
+    const atEdge: number[] = [];
+    let left = 0;
+    for (let i = 0; i < count; i++) {
+      const id = kept[i]!;
+      const bucket = bucketOf(id);
+      if (bucket < edge) kept[left++] = id;
+      else if (bucket === edge) atEdge.push(id);
+    }
+    // Of equals the lower id is kept, so that the result does not depend on the sort.
+    atEdge.sort((a, b) => logits[b]! - logits[a]! || a - b);
+    for (const id of atEdge) {
+      if (sum >= limit) break;
+      kept[left++] = id;
+      sum += byWeight ? weights[id]! : 1;
+    }
+    return left;
+  }
+
+  #total(count: number): number {
+    let total = 0;
+    for (let i = 0; i < count; i++) total += this.#weights[this.#kept[i]!]!;
+    return total;
   }
 }
 
 function argmax(logits: Float32Array): number {
   let best = -1;
+  let largest = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) {
-    if (logits[id]! > (best < 0 ? Number.NEGATIVE_INFINITY : logits[best]!)) best = id;
+    if (logits[id]! > largest) {
+      largest = logits[id]!;
+      best = id;
+    }
   }
-  if (best < 0)
+  if (best < 0) {
     throw new AtomError(
       'numeric',
-      'the model gave no finite logit; its weights or its quantization are broken',
+      'no token is possible: every logit is NaN or minus infinity; the weights, their quantization or a grammar is broken',
     );
+  }
   return best;
 }

@@ -6,6 +6,13 @@ import type { EngineRequest } from './request.ts';
 
 export type FinishReason = 'stop' | 'length';
 
+interface SequenceOptions {
+  readonly index?: number;
+  readonly arrival: number;
+  readonly arrivedAt?: number;
+  readonly table: BlockTable;
+}
+
 export class Sequence {
   readonly request: EngineRequest;
   /** Which of the request's answers. */
@@ -20,16 +27,20 @@ export class Sequence {
   finish: FinishReason | undefined;
   /** Tokens of the prompt that the cache held when the sequence first started; undefined before. */
   cachedTokens: number | undefined;
+  /** Milliseconds on this thread's clock; `startedAt` is when it was first run. */
+  readonly arrivedAt: number;
+  startedAt: number | undefined;
   #tokens: Int32Array;
 
   constructor(
     request: EngineRequest,
-    { index = 0, arrival, table }: { index?: number; arrival: number; table: BlockTable },
+    { index = 0, arrival, table, arrivedAt = performance.now() }: SequenceOptions,
   ) {
     this.request = request;
     this.index = index;
     this.arrival = arrival;
     this.table = table;
+    this.arrivedAt = arrivedAt;
     this.length = request.prompt.length;
     this.#tokens = new Int32Array(request.prompt.length + Math.min(request.maxTokens, 64));
     this.#tokens.set(request.prompt);
@@ -57,7 +68,9 @@ export class Sequence {
 
   /** Another answer to the same prompt, sharing what is in the cache once the prompt is run. */
   fork(index: number): Sequence {
-    const other = new Sequence(this.request, { index, arrival: this.arrival, table: this.table.fork() });
+    const { request, arrival, arrivedAt } = this;
+    const other = new Sequence(request, { index, arrival, arrivedAt, table: this.table.fork() });
+    other.startedAt = this.startedAt;
     other.computed = this.computed;
     other.cachedTokens = this.promptLength;
     return other;

@@ -5,7 +5,9 @@ import type { Tensor } from '../backend/tensor.ts';
 import { AtomError } from '../errors.ts';
 import { BatchBuffer } from '../model/batch-buffer.ts';
 import type { Model } from '../model/model.ts';
-import { Sampler, type SamplingOptions } from './sampler.ts';
+import { Sampler } from './sampler.ts';
+import type { SamplingOptions } from './sampling-options.ts';
+import { SequenceSampler } from './sequence-sampler.ts';
 
 const blockSize = 32;
 
@@ -24,6 +26,8 @@ export class Session implements Disposable {
   readonly #buffer: BatchBuffer;
   readonly #row: Tensor; // (1) i32
   readonly #blocks: Int32Array;
+  readonly #sampler: Sampler;
+  readonly #scratch: Float32Array; // (vocab)
   #cached: number[] = [];
 
   constructor({
@@ -42,6 +46,8 @@ export class Session implements Disposable {
     });
     this.#row = backend.allocate('i32', [1]);
     this.#blocks = Int32Array.from({ length: numBlocks }, (_, block) => block);
+    this.#sampler = new Sampler(model.config.vocabSize);
+    this.#scratch = new Float32Array(model.config.vocabSize);
   }
 
   /**
@@ -58,18 +64,18 @@ export class Session implements Disposable {
         `the prompt has ${ids.length} tokens, but the context holds ${this.maxPositions}, the answer included; shorten the prompt`,
       );
     }
-    const sampler = new Sampler(this.#model.config.vocabSize, options);
-    sampler.see(ids);
+    const own = new SequenceSampler({ sampling: options, prompt: ids });
     const room = Math.min(maxTokens, this.maxPositions - ids.length);
     for (let count = 0; count < room; count++) {
       // The caller's text goes out, and an interrupt comes in, between steps.
       await new Promise((resolve) => setImmediate(resolve));
       if (signal?.aborted)
         throw new AtomError('cancelled', 'generation was interrupted', { cause: signal.reason });
-      const next = sampler.sample(this.#logitsAfter(ids), ids.length);
+      const logits = this.#logitsAfter(ids);
+      const next = own.choose(this.#sampler, { logits, scratch: this.#scratch, position: ids.length });
       if (stopTokenIds.includes(next)) return;
       ids.push(next);
-      sampler.see([next]);
+      own.see(next);
       yield next;
     }
   }

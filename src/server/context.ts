@@ -1,7 +1,7 @@
 // What all routes share: the options, the parts of the running server, and, once it is loaded, the model.
 // Made once by `server.ts`; routes read it and own nothing of it.
 import type { Logger } from 'pino';
-import type { Engine } from '../engine/engine-types.ts';
+import type { ServingEngine } from '../engine/engine-types.ts';
 import type { Admission } from './admission.ts';
 import type { ApiKeys } from './auth.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -14,7 +14,7 @@ import type { ToolFormat } from './tools/tool-format.ts';
 
 /** The loaded model with what requests ask about it. */
 export interface Service {
-  readonly engine: Engine;
+  readonly engine: ServingEngine;
   readonly admission: Admission;
   /** Longest prompt and answer together, in tokens. */
   readonly maxModelLen: number;

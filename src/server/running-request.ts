@@ -1,7 +1,7 @@
 // A request while the engine works for it: the one signal that ends it, whoever wants it ended (a client that leaves, the
 // time limit, a shutdown), and what its metrics and its log line need.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Engine } from '../engine/engine-types.ts';
+import type { ServingEngine } from '../engine/engine-types.ts';
 import { AtomError, reasonOf } from '../errors.ts';
 import type { ServerContext } from './context.ts';
 import type { Job } from './generation/answer.ts';
@@ -41,7 +41,7 @@ export class RunningRequest implements Disposable {
   }
 
   /** Runs `jobs` to their end; see `runJobs`. */
-  async run(engine: Engine, jobs: readonly Job[], onEvent: RunOptions['onEvent']): Promise<void> {
+  async run(engine: ServingEngine, jobs: readonly Job[], onEvent: RunOptions['onEvent']): Promise<void> {
     const { controller, timer, usage } = this;
     try {
       await runJobs({ engine, jobs, controller, timer, usage, onEvent });

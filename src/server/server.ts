@@ -3,7 +3,7 @@
 import { basename, resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import type { Engine } from '../engine/engine-types.ts';
+import type { ServingEngine } from '../engine/engine-types.ts';
 import { AtomError } from '../errors.ts';
 import { buildApp } from './app.ts';
 import { ApiKeys, readKeyFile } from './auth.ts';
@@ -21,7 +21,7 @@ export interface StartOptions {
   readonly modelPath: string;
   readonly options: ServerOptions;
   /** Loads the model; called once the server listens. */
-  readonly load: () => Promise<Engine>;
+  readonly load: () => Promise<ServingEngine>;
   readonly logger?: Logger;
 }
 
@@ -38,7 +38,7 @@ export class Server {
   constructor(
     app: FastifyInstance,
     context: ServerContext,
-    start: { url: string; load: () => Promise<Engine> },
+    start: { url: string; load: () => Promise<ServingEngine> },
   ) {
     this.#app = app;
     this.#context = context;
@@ -63,7 +63,7 @@ export class Server {
     return this.#closing;
   }
 
-  async #load(load: () => Promise<Engine>): Promise<void> {
+  async #load(load: () => Promise<ServingEngine>): Promise<void> {
     const { lifecycle, logger } = this.#context;
     try {
       const engine = await load();

@@ -1,11 +1,11 @@
 // A loaded engine as the service that routes use.
 import { createHash } from 'node:crypto';
-import type { Engine } from '../engine/engine-types.ts';
+import type { ServingEngine } from '../engine/engine-types.ts';
 import { Admission } from './admission.ts';
 import type { ServerContext, Service } from './context.ts';
 import { toolFormatOf } from './tools/tool-format.ts';
 
-export function serviceFor({ options, version, modelPath }: ServerContext, engine: Engine): Service {
+export function serviceFor({ options, version, modelPath }: ServerContext, engine: ServingEngine): Service {
   const { maxModelLen, vocabSize, maxBatch } = engine.info;
   const { maxQueue, maxQueuedTokens, maxRequestsPerKey } = options;
   const identity = JSON.stringify([version, modelPath, engine.info]);

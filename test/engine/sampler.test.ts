@@ -1,16 +1,42 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { tokenLogprob } from '../../src/engine/logprobs.ts';
 import { uniform } from '../../src/engine/random.ts';
-import { Sampler, type SamplingOptions } from '../../src/engine/sampler.ts';
+import { Sampler } from '../../src/engine/sampler.ts';
+import type { SamplingOptions } from '../../src/engine/sampling-options.ts';
+import { type Restrictions, SequenceSampler } from '../../src/engine/sequence-sampler.ts';
 
 const logits = Float32Array.from([1, 3, 2, 0, -1]);
 
+interface Given {
+  readonly options?: SamplingOptions;
+  readonly prompt?: readonly number[];
+  readonly answer?: readonly number[];
+  readonly restrictions?: Restrictions;
+  readonly index?: number;
+}
+
+/** Samples of one answer at positions 0, 1, ... */
+function draw(values: ArrayLike<number>, count: number, given: Given = {}): number[] {
+  const row = Float32Array.from(values);
+  const { options: sampling = {}, prompt = [], answer = [], restrictions = {}, index = 0 } = given;
+  const sampler = new Sampler(row.length);
+  const own = new SequenceSampler({ sampling: { seed: 11, ...sampling }, prompt, index });
+  for (const id of answer) own.see(id);
+  const scratch = new Float32Array(row.length);
+  return Array.from({ length: count }, (_, position) =>
+    own.choose(sampler, { logits: row, scratch, position, restrictions }),
+  );
+}
+
 function share(options: SamplingOptions, draws = 20_000): number[] {
-  const sampler = new Sampler(logits.length, { seed: 11, ...options });
   const counts = new Array<number>(logits.length).fill(0);
-  for (let position = 0; position < draws; position++) counts[sampler.sample(logits.slice(), position)]!++;
+  for (const id of draw(logits, draws, { options })) counts[id]!++;
   return counts.map((count) => count / draws);
 }
+
+const greedy = (values: readonly number[], given: Given = {}) =>
+  draw(values, 1, { ...given, options: { temperature: 0, ...given.options } })[0];
 
 test('draws follow the softmax at the temperature', () => {
   for (const temperature of [0.5, 1, 2]) {
@@ -32,20 +58,92 @@ test('filters leave only what they say', () => {
   expect(share({ minP: 0.1 }).map((p) => p > 0)).toEqual([true, true, true, false, false]);
 });
 
-test('temperature 0 takes the lowest id of equals, and a repetition penalty turns it away', () => {
-  expect(new Sampler(3, { temperature: 0 }).sample(Float32Array.from([1, 2, 2]), 0)).toBe(1);
-  const sampler = new Sampler(3, { temperature: 0, repetitionPenalty: 1.5 });
-  sampler.see([1]);
-  expect(sampler.sample(Float32Array.from([1, 2, 1.9]), 0)).toBe(2);
+test('filters keep what a full sort would keep', () => {
+  const row = fc.array(fc.float({ min: -12, max: 12, noNaN: true }), { minLength: 1, maxLength: 60 });
+  fc.assert(
+    fc.property(
+      row,
+      fc.nat(12),
+      fc.double({ min: 0.05, max: 0.95, noNaN: true }),
+      fc.nat(),
+      (values, topK, topP, seed) => {
+        const row = Float32Array.from(values);
+        const order = Array.from(row.keys()).sort((a, b) => row[b]! - row[a]! || a - b);
+        const kept = order.slice(0, topK || undefined);
+        const largest = Math.max(...row);
+        const weights = kept.map((id) => Math.exp(row[id]! - largest));
+        const enough = topP * weights.reduce((a, b) => a + b);
+        let reached = 0;
+        const nucleus = kept.filter((_, i) => {
+          const wanted = reached < enough * (1 + 1e-9);
+          reached += weights[i]!;
+          return wanted;
+        });
+        for (const id of draw(row, 30, { options: { topK, topP, seed } })) expect(nucleus).toContain(id);
+      },
+    ),
+  );
+  // Every kept token does come.
+  const flat = new Float32Array(100);
+  expect(new Set(draw(flat, 2000, { options: { topK: 10 } }))).toEqual(new Set(Array(10).keys()));
+  expect(new Set(draw(flat, 2000, { options: { topP: 0.1 } }))).toEqual(new Set(Array(10).keys()));
 });
 
-test('NaN logits are never drawn; all NaN is an error', () => {
-  const sampler = new Sampler(3, { seed: 1 });
-  const some = Float32Array.from([Number.NaN, 0, Number.NaN]);
-  expect(sampler.sample(some, 0)).toBe(1);
-  expect(() => sampler.sample(new Float32Array(3).fill(Number.NaN), 0)).toThrowError(
-    expect.objectContaining({ code: 'numeric' }),
-  );
+test('temperature 0 takes the lowest id of equals', () => {
+  expect(greedy([1, 2, 2])).toBe(1);
+});
+
+test('penalties turn tokens away: repetition in prompt and answer, presence and frequency in the answer alone', () => {
+  expect(greedy([1, 2, 1.9], { options: { repetitionPenalty: 1.5 }, prompt: [1] })).toBe(2);
+  expect(greedy([-1, -1.2], { options: { repetitionPenalty: 1.5 }, answer: [0] })).toBe(1);
+  expect(greedy([2, 1.9], { options: { presencePenalty: 1 }, prompt: [0] })).toBe(0);
+  expect(greedy([2, 1.9], { options: { presencePenalty: 1 }, answer: [0] })).toBe(1);
+  expect(greedy([2, 1.7], { options: { frequencyPenalty: 0.1 }, answer: [0, 0] })).toBe(0);
+  expect(greedy([2, 1.7], { options: { frequencyPenalty: 0.1 }, answer: [0, 0, 0, 0] })).toBe(1);
+});
+
+test('bias, bans and masks choose among tokens, and logits are left as they were', () => {
+  expect(greedy([1, 2, 3], { options: { logitBias: new Map([[0, 5]]) } })).toBe(0);
+  expect(greedy([1, 2, 3], { restrictions: { banned: [2] } })).toBe(1);
+  expect(greedy([1, 2, 3], { restrictions: { mask: Int32Array.of(0b011) } })).toBe(1);
+  const wide = Float32Array.from({ length: 70 }, (_, id) => id);
+  expect(
+    draw(wide, 1, { options: { temperature: 0 }, restrictions: { mask: Int32Array.of(-1, -1, 0) } }),
+  ).toEqual([63]);
+  const row = Float32Array.from([1, 2, 3]);
+  const own = new SequenceSampler({ sampling: { temperature: 0 }, prompt: [] });
+  own.choose(new Sampler(3), {
+    logits: row,
+    scratch: new Float32Array(3),
+    position: 0,
+    restrictions: { banned: [2] },
+  });
+  expect([...row]).toEqual([1, 2, 3]);
+});
+
+test('answers of one request draw numbers of their own', () => {
+  expect(draw(logits, 50, { index: 0 })).toEqual(draw(logits, 50, { index: 0 }));
+  expect(draw(logits, 50, { index: 0 })).not.toEqual(draw(logits, 50, { index: 1 }));
+});
+
+test('NaN logits are never drawn; all NaN, or all forbidden, is an error', () => {
+  expect(draw([Number.NaN, 0, Number.NaN], 1)).toEqual([1]);
+  const numeric = expect.objectContaining({ code: 'numeric' });
+  expect(() => draw(new Float32Array(3).fill(Number.NaN), 1)).toThrowError(numeric);
+  expect(() => draw([1, 2], 1, { restrictions: { mask: Int32Array.of(0) } })).toThrowError(numeric);
+});
+
+test('log-probabilities are the log softmax, the most probable first', () => {
+  const total = Math.log(logits.reduce((sum, x) => sum + Math.exp(x), 0));
+  const { tokenId, logprob, topLogprobs } = tokenLogprob(logits, 3, 2);
+  expect(tokenId).toBe(3);
+  expect(logprob).toBeCloseTo(-total, 12);
+  expect(topLogprobs.map((top) => top.tokenId)).toEqual([1, 2]);
+  expect(topLogprobs[0]!.logprob).toBeCloseTo(3 - total, 12);
+  expect(tokenLogprob(logits, 3, 0).topLogprobs).toEqual([]);
+  expect(tokenLogprob(Float32Array.from([1, 1, 1, 2]), 0, 9).topLogprobs.map((top) => top.tokenId)).toEqual([
+    3, 0, 1, 2,
+  ]);
 });
 
 test('random numbers depend on seed and position alone and lie in [0, 1)', () => {

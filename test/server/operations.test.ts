@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import type { Engine } from '../../src/engine/engine-types.ts';
+import type { ServingEngine } from '../../src/engine/engine-types.ts';
 import { readServerOptions } from '../../src/server/read-options.ts';
 import { startServer } from '../../src/server/server.ts';
 import { jsonOf, run, runScript } from './running-server.ts';
@@ -20,7 +20,7 @@ async function statuses(get: (path: string) => Promise<Response>): Promise<Recor
 
 describe('health', () => {
   test('while loading it is alive, but neither healthy nor ready', async () => {
-    let loaded: (engine: Engine) => void = () => {};
+    let loaded: (engine: ServingEngine) => void = () => {};
     await using server = await run({ load: () => new Promise((resolve) => (loaded = resolve)) });
     expect(await statuses(server.get)).toEqual({
       '/live': 200,

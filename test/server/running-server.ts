@@ -1,7 +1,7 @@
 // A server on a free port for one test, and the official client for it.
 import OpenAI from 'openai';
 import { pino } from 'pino';
-import type { Engine } from '../../src/engine/engine-types.ts';
+import type { ServingEngine } from '../../src/engine/engine-types.ts';
 import type { ServerOptions } from '../../src/server/options.ts';
 import { readServerOptions } from '../../src/server/read-options.ts';
 import { type Server, startServer } from '../../src/server/server.ts';
@@ -17,7 +17,7 @@ export interface Running extends AsyncDisposable {
 
 export interface RunningOptions {
   readonly options?: Partial<ServerOptions>;
-  readonly load?: () => Promise<Engine>;
+  readonly load?: () => Promise<ServingEngine>;
   readonly apiKey?: string;
 }
 

@@ -3,7 +3,12 @@
 
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine, EngineStats, GenerateEvent, GenerateRequest } from '../../src/engine/engine-types.ts';
+import type {
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+  ServingEngine,
+} from '../../src/engine/engine-types.ts';
 import { AtomError } from '../../src/errors.ts';
 import { loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts';
 
@@ -19,7 +24,7 @@ export interface Script {
   readonly failAt?: number;
 }
 
-export class ScriptedEngine implements Engine {
+export class ScriptedEngine implements ServingEngine {
   readonly tokenizer = loadTokenizer(modelPath);
   readonly info;
   failed = false;

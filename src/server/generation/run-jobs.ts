@@ -1,13 +1,13 @@
 // Runs the prompts of one request side by side on the engine and hands every event on, in each prompt's order. If one
 // fails or the signal fires, all end. It knows neither API nor socket.
 import { setMaxListeners } from 'node:events';
-import type { Engine, GenerateEvent } from '../../engine/engine-types.ts';
+import type { GenerateEvent, ServingEngine } from '../../engine/engine-types.ts';
 import type { Job } from './answer.ts';
 import type { RequestTimer } from './request-timer.ts';
 import type { UsageCounter } from './usage.ts';
 
 export interface RunOptions {
-  readonly engine: Engine;
+  readonly engine: ServingEngine;
   readonly jobs: readonly Job[];
   /** Aborted with its reason when a job fails; may be aborted by the caller. */
   readonly controller: AbortController;

@@ -1,0 +1,31 @@
+// Log-probabilities of a token and of the most probable ones, as the model gives them before anything changes its logits.
+import type { TokenLogprob, TopLogprob } from './engine-types.ts';
+
+/** logits (vocab) f32; `top` of the most probable tokens are named, the most probable first, of equals the lower id. */
+export function tokenLogprob(logits: Float32Array, tokenId: number, top: number): TokenLogprob {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let id = 0; id < logits.length; id++) if (logits[id]! > largest) largest = logits[id]!;
+  let sum = 0;
+  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - largest);
+  const logTotal = largest + Math.log(sum);
+  const topLogprobs = mostProbable(logits, top).map(
+    (id): TopLogprob => ({ tokenId: id, logprob: logits[id]! - logTotal }),
+  );
+  return { tokenId, logprob: logits[tokenId]! - logTotal, topLogprobs };
+}
+
+/** Ids of the `count` largest logits, by insertion: the few that are asked for make a heap needless. */
+function mostProbable(logits: Float32Array, count: number): number[] {
+  const best: number[] = [];
+  for (let id = 0; id < logits.length; id++) {
+    const full = best.length === count;
+    if (count === 0 || (full && !(logits[id]! > logits[best.at(-1)!]!))) continue;
+    let place = full ? count - 1 : best.length;
+    while (place > 0 && logits[id]! > logits[best[place - 1]!]!) {
+      best[place] = best[place - 1]!;
+      place--;
+    }
+    best[place] = id;
+  }
+  return best;
+}

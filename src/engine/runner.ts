@@ -1,0 +1,208 @@
+// Runs what a step names: fills the batch, runs the model, and samples from the rows that give a token.
+// It holds the tensors of the engine and no queue; whom to run is the scheduler's matter.
+import type { Backend, KvCache } from '../backend/backend.ts';
+import type { Tensor } from '../backend/tensor.ts';
+import { BatchBuffer } from '../model/batch-buffer.ts';
+import type { Model } from '../model/model.ts';
+import type { TokenLogprob } from './engine-types.ts';
+import { tokenLogprob } from './logprobs.ts';
+import type { StepTimes } from './messages.ts';
+import { Sampler } from './sampler.ts';
+import type { Sequence } from './sequence.ts';
+import { SequenceSampler } from './sequence-sampler.ts';
+import type { Run, Step } from './step.ts';
+
+/** Where a step's results go, in order for each sequence. */
+export interface StepResults {
+  token(sequence: Sequence, tokenId: number, scores: TokenLogprob | undefined): void;
+  /** All scores of a prompt, once; the first token has none. */
+  promptScores(sequence: Sequence, scores: readonly (TokenLogprob | null)[]): void;
+  /** No token could be sampled; the sequence is as it was. */
+  failed(sequence: Sequence, error: unknown): void;
+}
+
+export interface RunnerOptions {
+  readonly model: Model;
+  readonly backend: Backend;
+  readonly numBlocks: number;
+  readonly blockSize: number;
+  readonly maxBatch: number;
+  readonly maxModelLen: number;
+  /** What a grammar allows next, if the sequence has one. */
+  readonly maskOf?: (sequence: Sequence) => Int32Array | undefined;
+}
+
+/** What the runner remembers of a sequence between steps. */
+interface Memory {
+  readonly sampler: SequenceSampler;
+  readonly promptScores: (TokenLogprob | null)[];
+}
+
+export class Runner implements Disposable {
+  readonly #model: Model;
+  readonly #backend: Backend;
+  readonly #cache: KvCache;
+  readonly #buffer: BatchBuffer;
+  readonly #outputRows: Tensor; // (maxOutputs) i32
+  readonly #sampler: Sampler;
+  readonly #scratch: Float32Array; // (vocab)
+  readonly #memories = new WeakMap<Sequence, Memory>();
+  readonly #maskOf: (sequence: Sequence) => Int32Array | undefined;
+  // Rows of the step whose logits are wanted: place in the batch, position in the sequence, and whose they are.
+  readonly #rows: number[] = [];
+  readonly #positions: number[] = [];
+  readonly #owners: Run[] = [];
+  /** The run whose last token was not the one guessed: its rows that follow mean nothing. */
+  #wrongGuess: Run | undefined;
+  /** Milliseconds of the current step inside the model. */
+  #modelTime = 0;
+
+  constructor({ model, backend, numBlocks, blockSize, maxBatch, maxModelLen, maskOf }: RunnerOptions) {
+    this.#model = model;
+    this.#backend = backend;
+    this.#cache = model.createKvCache({ blockSize, numBlocks });
+    this.#buffer = new BatchBuffer(backend, {
+      maxTokens: model.maxTokens,
+      maxSequences: maxBatch,
+      maxBlocksPerSequence: Math.ceil(maxModelLen / blockSize),
+    });
+    this.#outputRows = backend.allocate('i32', [model.maxOutputs]);
+    this.#sampler = new Sampler(model.config.vocabSize);
+    this.#scratch = new Float32Array(model.config.vocabSize);
+    this.#maskOf = maskOf ?? (() => undefined);
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.byteLength;
+  }
+
+  /** Runs the step; sampled tokens are appended to their sequences and told to `results`. Says what took how long. */
+  run(step: Step, results: StepResults): Pick<StepTimes, 'model' | 'sample'> {
+    const begin = performance.now();
+    this.#modelTime = 0;
+    for (const { from, to } of step.copies) this.#backend.copyBlock(this.#cache, from, to);
+    const chunks = step.runs.map(({ sequence, start, count }) => ({
+      tokenIds: sequence.tokens.subarray(start, start + count),
+      start,
+      blocks: sequence.table.blocks,
+    }));
+    const batch = this.#buffer.fill(chunks);
+    this.#timed(() => this.#model.run({ batch, cache: this.#cache }));
+    this.#listRows(step);
+    const most = this.#model.maxOutputs;
+    for (let first = 0; first < this.#rows.length; first += most) {
+      this.#useLogits(first, Math.min(most, this.#rows.length - first), results);
+    }
+    return { model: this.#modelTime, sample: performance.now() - begin - this.#modelTime };
+  }
+
+  /** Rows that are sampled from, and those that score a prompt. */
+  #listRows({ runs }: Step): void {
+    this.#rows.length = this.#positions.length = this.#owners.length = 0;
+    this.#wrongGuess = undefined;
+    let firstRow = 0;
+    for (const run of runs) {
+      const scored = wantsScores(run.sequence)
+        ? this.#memoryOf(run.sequence).promptScores.length - 1
+        : Infinity;
+      const from = Math.max(run.start, Math.min(scored, samplesFrom(run)));
+      for (let position = from; position < run.start + run.count; position++) {
+        this.#rows.push(firstRow + position - run.start);
+        this.#positions.push(position);
+        this.#owners.push(run);
+      }
+      firstRow += run.count;
+    }
+  }
+
+  /** Logits of the listed rows [first, first + count), each handed to its run. */
+  #useLogits(first: number, count: number, results: StepResults): void {
+    const rows = this.#outputRows.i32();
+    for (let i = 0; i < count; i++) rows[i] = this.#rows[first + i]!;
+    const outputs = { outputRows: this.#outputRows, numOutputs: count };
+    const all = this.#timed(() => this.#model.logits(outputs)).f32();
+    const vocab = this.#model.config.vocabSize;
+    for (let i = 0; i < count; i++) {
+      const run = this.#owners[first + i]!;
+      const position = this.#positions[first + i]!;
+      const logits = all.subarray(i * vocab, (i + 1) * vocab);
+      if (wantsScores(run.sequence)) this.#scorePrompt(run.sequence, { position, logits, results });
+      if (position < samplesFrom(run) || this.#wrongGuess === run) continue;
+      for (const sample of run.samples) this.#sample(run, { sample, logits, results });
+    }
+  }
+
+  #sample(
+    run: Run,
+    { sample, logits, results }: { sample: Sequence; logits: Float32Array; results: StepResults },
+  ): void {
+    const { logprobs, minTokens, maxTokens, stopTokenIds } = sample.request;
+    if (maxTokens === 0) return;
+    try {
+      const { sampler } = this.#memoryOf(sample);
+      const mask = this.#maskOf(sample);
+      const banned = sample.generated < minTokens && !mask ? stopTokenIds : undefined;
+      const tokenId = sampler.choose(this.#sampler, {
+        logits,
+        scratch: this.#scratch,
+        position: sample.length,
+        restrictions: { banned, mask },
+      });
+      const guessed = sample.tokens[sample.length] === tokenId;
+      sampler.see(tokenId);
+      const goesOn = sample.append(tokenId);
+      if (!goesOn || !guessed) this.#wrongGuess = run;
+      results.token(
+        sample,
+        tokenId,
+        logprobs === undefined ? undefined : tokenLogprob(logits, tokenId, logprobs),
+      );
+    } catch (error) {
+      this.#wrongGuess = run;
+      results.failed(sample, error);
+    }
+  }
+
+  /** Row `position` tells how probable the prompt's next token was. */
+  #scorePrompt(
+    sequence: Sequence,
+    { position, logits, results }: { position: number; logits: Float32Array; results: StepResults },
+  ): void {
+    const { prompt, promptLogprobs = 0 } = sequence.request;
+    const { promptScores } = this.#memoryOf(sequence);
+    const next = prompt[position + 1];
+    if (next !== undefined) promptScores.push(tokenLogprob(logits, next, promptLogprobs));
+    else results.promptScores(sequence, promptScores);
+  }
+
+  #timed<T>(work: () => T): T {
+    const begin = performance.now();
+    const result = work();
+    this.#modelTime += performance.now() - begin;
+    return result;
+  }
+
+  #memoryOf(sequence: Sequence): Memory {
+    const known = this.#memories.get(sequence);
+    if (known) return known;
+    const { request, index } = sequence;
+    const sampler = new SequenceSampler({ sampling: request.sampling, prompt: request.prompt, index });
+    const memory: Memory = { sampler, promptScores: [null] };
+    this.#memories.set(sequence, memory);
+    return memory;
+  }
+
+  [Symbol.dispose](): void {
+    for (const resource of [this.#cache, this.#buffer, this.#outputRows]) resource[Symbol.dispose]();
+  }
+}
+
+/** Whether a prompt's scores are asked for and not all there yet; its own tokens have not begun. */
+function wantsScores({ request, generated }: Sequence): boolean {
+  return request.promptLogprobs !== undefined && generated === 0;
+}
+
+/** Position of the first row that is sampled from; beyond the run where nobody samples. */
+function samplesFrom({ start, count, guesses, samples }: Run): number {
+  return start + count - (samples.length > 0 ? 1 + guesses : 0);
+}
