@@ -1,4 +1,4 @@
-// Makes a clone ready to run: dependencies, native kernels, compiled TypeScript; each only when missing or stale.
+// Makes a clone ready to run: dependencies, native kernels, compiled TypeScript, web pages; each only when missing or stale.
 // Plain Node with no dependency, because it runs before anything is installed (npm's pre-scripts call it).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -56,4 +56,22 @@ if (modified(join(root, 'dist', '.built')) < inputs) {
     'tsconfig.build.json',
   ]);
   writeFileSync(join(root, 'dist', '.built'), '');
+}
+
+const web = join(root, 'web');
+const pages = Math.max(
+  newest(join(web, 'src')),
+  newest(join(web, 'public')),
+  modified(join(web, 'index.html')),
+  modified(join(web, 'vite.config.ts')),
+  modified(lock),
+);
+if (modified(join(web, 'dist', 'index.html')) < pages) {
+  run('building the web pages', process.execPath, [
+    join(root, 'node_modules', 'vite', 'bin', 'vite.js'),
+    'build',
+    'web',
+    '--logLevel',
+    'warn',
+  ]);
 }

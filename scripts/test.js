@@ -10,6 +10,7 @@ const bin = (...path) => join(root, 'node_modules', ...path);
 const steps = [
   ['lint', bin('@biomejs', 'biome', 'bin', 'biome'), ['check', '--error-on-warnings', '.']],
   ['types', bin('typescript', 'bin', 'tsc'), ['-p', 'tsconfig.json']],
+  ['types of the web pages', bin('typescript', 'bin', 'tsc'), ['-p', 'web/tsconfig.json']],
   ['tests', bin('vitest', 'vitest.mjs'), ['run', ...process.argv.slice(2)]],
 ];
 

@@ -24,7 +24,7 @@ export function serveStaticFiles(app: FastifyInstance, folder: string): void {
     app.get('/', { config: { isPublic: true } }, async (_request, reply) =>
       reply
         .type('text/plain; charset=utf-8')
-        .send('The API is at /v1. The playground is not built: run "npm run build:web".\n'),
+        .send('The API is at /v1. The playground is not built: run "npm run build".\n'),
     );
     return;
   }

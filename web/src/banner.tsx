@@ -36,9 +36,11 @@ function KeyForm({ apiKey, onApiKey }: { apiKey: string; onApiKey: (apiKey: stri
   };
   return (
     <form class="banner" aria-label="API key" onSubmit={onSubmit}>
-      <label for="banner-key" role="alert">
-        {apiKey === '' ? 'This server asks for an API key.' : 'The server does not know this API key.'}
-      </label>
+      <span role="alert">
+        <label for="banner-key">
+          {apiKey === '' ? 'This server asks for an API key.' : 'The server does not know this API key.'}
+        </label>
+      </span>
       <input id="banner-key" name="key" type="password" autoComplete="off" placeholder="API key" required />
       <button type="submit">Use it</button>
     </form>

@@ -62,7 +62,6 @@ class TokenSpan extends Component<{ piece: TextPiece; index: number }> {
     // A token without text, as the one that ends the answer, shows its name.
     const isHidden = text === '';
     return (
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys walk through the tokens
       <span
         data-index={index}
         class={`token p${levelOf(logprob)}${isHidden ? ' control' : ''}`}
