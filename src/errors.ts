@@ -13,6 +13,7 @@ const table = {
   'unsupported-model': { status: 400, exit: 1 },
   'bad-tokenizer': { status: 500, exit: 1 },
   'bad-quantization-config': { status: 400, exit: 1 },
+  'bad-dataset': { status: 400, exit: 1 },
   // Options and requests
   'bad-option': { status: 400, exit: 2 },
   'bad-request': { status: 400, exit: 1 },
@@ -38,6 +39,7 @@ const table = {
   'unsupported-isa': { status: 500, exit: 2 },
   'use-after-free': { status: 500, exit: 1 },
   io: { status: 500, exit: 1 },
+  'download-failed': { status: 502, exit: 1 },
   numeric: { status: 500, exit: 1 },
   internal: { status: 500, exit: 70 },
 } as const satisfies Record<string, { status: number; exit: number }>;

@@ -2,6 +2,7 @@
 // but the first is scored; exp of the mean negative log-likelihood.
 import { AtomError } from '../errors.ts';
 import type { Scorer } from '../model/scorer.ts';
+import { standardError } from './statistics.ts';
 
 export interface PerplexityResult {
   readonly perplexity: number;
@@ -70,11 +71,4 @@ export async function measurePerplexity(options: PerplexityOptions): Promise<Per
     tokens,
     seconds: (performance.now() - started) / 1000,
   };
-}
-
-function standardError(values: readonly number[]): number {
-  if (values.length < 2) return 0;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-  return Math.sqrt(variance / values.length);
 }
