@@ -20,7 +20,7 @@ struct ActivationSpec {
   int64_t channels;
   ActivationKind kind;
   // simulated: the quantizer that values go through
-  int64_t format, group_size, symmetric, outliers, outlier_format;
+  int64_t format, group_size, range, outliers, outlier_format, hadamard;
   double clip, outlier_clip;
 };
 
@@ -50,11 +50,14 @@ inline void store_row(const ActivationSpec& spec, int64_t row, const float* valu
   if (spec.kind != ActivationKind::simulated) return;
   const int64_t normal = channels - spec.outliers;
   if (normal > 0) {
-    fake_quantize(to, to, normal, static_cast<ElementFormat>(spec.format), spec.group_size, spec.symmetric != 0,
+    const auto format = static_cast<ElementFormat>(spec.format);
+    if (spec.hadamard) walsh_hadamard(to, normal, group_size_of(format, spec.group_size, normal));
+    fake_quantize(to, to, normal, format, spec.group_size, static_cast<IntegerRange>(spec.range),
                   static_cast<float>(spec.clip));
   }
   if (spec.outliers > 0) {
-    fake_quantize(to + normal, to + normal, spec.outliers, static_cast<ElementFormat>(spec.outlier_format), 0, true,
+    fake_quantize(to + normal, to + normal, spec.outliers, static_cast<ElementFormat>(spec.outlier_format), 0,
+                  IntegerRange::symmetric,
                   static_cast<float>(spec.outlier_clip));
   }
 }

@@ -17,6 +17,9 @@ namespace atom {
 // The order is the one of `elementFormatCodes` in src/backend/formats.ts.
 enum class ElementFormat : int32_t { none, fp16, int2, int3, int4, int8, fp4, mxfp4, nvfp4, e4m3, e5m2 };
 
+// The order is the one of `integerRanges` in src/backend/formats.ts.
+enum class IntegerRange : int32_t { symmetric, signed_scale, asymmetric };
+
 namespace ATOM_ISA {
 
 namespace {
@@ -56,6 +59,32 @@ inline float symmetric_scale(float peak, int bits, float clip) {
   if (std::isnan(peak)) return kNaN;
   const float floored = std::max(peak, kSmallestPeak);
   return (clip < 1 ? floored * clip : floored) / static_cast<float>((1 << (bits - 1)) - 1);
+}
+
+/// The value of largest magnitude gets the code -2^(bits-1), so the scale has the other sign (src/numerics/symmetric.ts).
+inline float signed_scale(const float* x, int64_t count, int bits, float clip) {
+  const float peak = peak_of(x, count);
+  if (std::isnan(peak)) return kNaN;
+  float low = 0;
+  for (int64_t i = 0; i < count; ++i) low = std::min(low, x[i]);
+  const float floored = std::max(peak, kSmallestPeak);
+  const float magnitude = (clip < 1 ? floored * clip : floored) / static_cast<float>(1 << (bits - 1));
+  return low == -peak ? magnitude : -magnitude;
+}
+
+/// Each block of `size` values, a power of two, times the normalised Walsh-Hadamard matrix (src/numerics/hadamard.ts).
+inline void walsh_hadamard(float* x, int64_t count, int64_t size) {
+  for (int64_t half = 1; half < size; half *= 2) {
+    for (int64_t start = 0; start < count; start += 2 * half) {
+      for (int64_t i = start; i < start + half; ++i) {
+        const float a = x[i], b = x[i + half];
+        x[i] = a + b;
+        x[i + half] = a - b;
+      }
+    }
+  }
+  const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
+  for (int64_t i = 0; i < count; ++i) x[i] *= scale;
 }
 
 inline void fill(float* out, int64_t count, float value) { std::fill(out, out + count, value); }
@@ -167,7 +196,7 @@ inline int64_t group_size_of(ElementFormat format, int64_t asked, int64_t count)
 
 /// Quantizes and dequantizes `count` values group by group.
 inline void fake_quantize(const float* x, float* out, int64_t count, ElementFormat format, int64_t group_size,
-                          bool symmetric, float clip) {
+                          IntegerRange range, float clip) {
   const int bits = integer_bits(format);
   const float tensor_scale = format == ElementFormat::nvfp4 ? nvfp4_tensor_scale(peak_of(x, count)) : 1.0f;
   if (bits == 0 && !is_float4(format)) {
@@ -185,8 +214,10 @@ inline void fake_quantize(const float* x, float* out, int64_t count, ElementForm
     const float* in = x + start;
     if (bits == 0) {
       quantize_float4(in, out + start, length, float4_scale(peak_of(in, length), format, clip, tensor_scale));
-    } else if (symmetric) {
-      quantize_symmetric(in, out + start, length, bits, symmetric_scale(peak_of(in, length), bits, clip));
+    } else if (range != IntegerRange::asymmetric) {
+      const float scale = range == IntegerRange::symmetric ? symmetric_scale(peak_of(in, length), bits, clip)
+                                                           : signed_scale(in, length, bits, clip);
+      quantize_symmetric(in, out + start, length, bits, scale);
     } else {
       quantize_asymmetric(in, out + start, length, bits, clip);
     }

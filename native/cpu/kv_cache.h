@@ -26,6 +26,7 @@ struct KvLayerSpec {
   int64_t key_bits, value_bits;            // as stored: 32, 16, 8 or 4
   int64_t key_fake_bits, value_fake_bits;  // 0, or the bits that a simulated cache rounds to
   int64_t key_before_rope;
+  int64_t key_hadamard;                    // queries and keys are transformed after the rotation
   double clip;
 };
 

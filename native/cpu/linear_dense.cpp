@@ -85,22 +85,22 @@ struct Target {
 
 /// Elements [begin, end) of a row of `in`; what came before is in `partial` unless begin is 0.
 struct Stretch {
-  int64_t in, begin, end;
+  int64_t in, begin, end, x_pitch, w_pitch;
 };
 
 template <class Type, int Rows, int Columns>
 void tile(const typename Type::Element* x, const typename Type::Element* w, Stretch stretch, VecF* partial, int64_t row,
           int64_t column, const Target& target) {
-  const int64_t in = stretch.in;
+  const int64_t in = stretch.in, x_pitch = stretch.x_pitch, w_pitch = stretch.w_pitch;
   VecF sums[Rows * Columns];
   if (stretch.begin == 0) unrolled<Rows * Columns>([&](auto i) { sums[i] = VecF{}; });
   else unrolled<Rows * Columns>([&](auto i) { sums[i] = partial[i]; });
   const int64_t whole = stretch.begin + (stretch.end - stretch.begin) / Type::kStep * Type::kStep;
   for (int64_t k = stretch.begin; k < whole; k += Type::kStep) {
     typename Type::Vector rows[Rows];
-    unrolled<Rows>([&](auto r) { rows[r] = in_register(Type::load(x + r * in + k)); });
+    unrolled<Rows>([&](auto r) { rows[r] = in_register(Type::load(x + r * x_pitch + k)); });
     unrolled<Columns>([&](auto c) {
-      const auto values = in_register(Type::load(w + c * in + k));
+      const auto values = in_register(Type::load(w + c * w_pitch + k));
       unrolled<Rows>([&](auto r) { sums[r * Columns + c] = Type::dot(rows[r], values, sums[r * Columns + c]); });
     });
   }
@@ -112,7 +112,7 @@ void tile(const typename Type::Element* x, const typename Type::Element* w, Stre
     const int64_t r = i / Columns, c = i % Columns;
     float* out = target.out + (row + r) * target.stride + column + c;
     float sum = sum_lanes(sums[i]);
-    for (int64_t k = whole; k < in; ++k) sum += Type::value(x[r * in + k]) * Type::value(w[c * in + k]);
+    for (int64_t k = whole; k < in; ++k) sum += Type::value(x[r * x_pitch + k]) * Type::value(w[c * w_pitch + k]);
     if (target.bias) sum += target.bias[column + c];
     *out = target.accumulate ? *out + sum : sum;
   });
@@ -141,8 +141,8 @@ struct Tiles {
 };
 
 template <class Type>
-void run(const typename Type::Element* x, const typename Type::Element* weight, int64_t tokens, int64_t in, int64_t n,
-         const Target& target) {
+void run(const typename Type::Element* x, int64_t x_pitch, const typename Type::Element* weight, int64_t w_pitch,
+         int64_t tokens, int64_t in, int64_t n, const Target& target) {
   static constexpr Tiles<Type> tiles;
   const int64_t row_bytes = in * static_cast<int64_t>(sizeof(typename Type::Element));
   const int64_t panel = std::clamp<int64_t>(kPanelBytes / row_bytes / kTileRows, 1, kMostTiles) * kTileRows;
@@ -159,11 +159,12 @@ void run(const typename Type::Element* x, const typename Type::Element* weight, 
       for (int64_t column = first; column < last; column += kTileColumns) {
         const int columns = static_cast<int>(std::min<int64_t>(kTileColumns, last - column));
         for (int64_t begin = 0; begin == 0 || begin < in; begin += stretch) {
-          const Stretch part{in, begin, std::min(in, begin + stretch)};
+          const Stretch part{in, begin, std::min(in, begin + stretch), x_pitch, w_pitch};
           VecF* sums = partial;
           for (int64_t row = panel_start; row < panel_end; row += kTileRows, sums += kTileRows * kTileColumns) {
             const int rows = static_cast<int>(std::min<int64_t>(kTileRows, panel_end - row));
-            tiles.at[rows - 1][columns - 1](x + row * in, weight + column * in, part, sums, row, column, target);
+            tiles.at[rows - 1][columns - 1](x + row * x_pitch, weight + column * w_pitch, part, sums, row, column,
+                                            target);
           }
         }
       }
@@ -173,13 +174,16 @@ void run(const typename Type::Element* x, const typename Type::Element* weight, 
 
 }  // namespace
 
-void linear_dense(const void* x, const void* weight, const float* bias, float* out, int64_t tokens, int64_t in,
-                  int64_t n, int64_t stride, int64_t column, int32_t bf16, int32_t accumulate) {
+void linear_dense(const void* x, int64_t x_pitch, const void* weight, int64_t weight_pitch, const float* bias, float* out,
+                  int64_t tokens, int64_t in, int64_t n, int64_t stride, int64_t column, int32_t bf16,
+                  int32_t accumulate) {
   const Target target{bias, out + column, stride, accumulate != 0};
   if (bf16) {
-    run<Bf16>(static_cast<const uint16_t*>(x), static_cast<const uint16_t*>(weight), tokens, in, n, target);
+    run<Bf16>(static_cast<const uint16_t*>(x), x_pitch, static_cast<const uint16_t*>(weight), weight_pitch, tokens, in, n,
+              target);
   } else {
-    run<F32>(static_cast<const float*>(x), static_cast<const float*>(weight), tokens, in, n, target);
+    run<F32>(static_cast<const float*>(x), x_pitch, static_cast<const float*>(weight), weight_pitch, tokens, in, n,
+             target);
   }
 }
 

@@ -5,8 +5,8 @@
 
 namespace atom {
 
-//   x (tokens, in)  f32 or bf16, rows packed
-//   weight (n, in)  the same type, rows packed, any alignment: it may lie in a mapped file
+//   x (tokens, in)  f32 or bf16, rows x_pitch elements apart
+//   weight (n, in)  the same type, rows weight_pitch apart, any alignment: it may lie in a mapped file
 //   bias (n) f32 or null
 //   out (tokens, stride) f32: columns [column, column + n) are written, or added to
 //
@@ -15,7 +15,8 @@ namespace atom {
 //
 //   x  [rows of a panel]  ->  second-level cache       cost: 2 tokens n in operations,
 //   W  [kTileColumns]     ->  first-level cache              n in elements read once per panel of rows
-using LinearDenseFn = void(const void* x, const void* weight, const float* bias, float* out, int64_t tokens, int64_t in,
-                           int64_t n, int64_t stride, int64_t column, int32_t bf16, int32_t accumulate);
+using LinearDenseFn = void(const void* x, int64_t x_pitch, const void* weight, int64_t weight_pitch, const float* bias,
+                           float* out, int64_t tokens, int64_t in, int64_t n, int64_t stride, int64_t column,
+                           int32_t bf16, int32_t accumulate);
 
 }  // namespace atom

@@ -16,7 +16,7 @@
 #include "rms_norm.h"
 #include "rope_append_kv.h"
 #include "silu_mul.h"
-#include "syrk.h"
+#include "transpose.h"
 
 namespace atom {
 
@@ -27,17 +27,17 @@ namespace atom {
   X(embed, EmbedFn) \
   X(fake_quant, FakeQuantFn) \
   X(gptq_block, GptqBlockFn) \
-  X(gptq_spread, GptqSpreadFn) \
   X(linear_dense, LinearDenseFn) \
   X(log_prob, LogProbFn) \
   X(peak_bf16, PeakFn) \
   X(peak_f32, PeakFn) \
   X(peak_int8, PeakFn) \
   X(peak_read, PeakReadFn) \
+  X(prune_threshold, PruneThresholdFn) \
   X(rms_norm, RmsNormFn) \
   X(rope_append_kv, RopeAppendKvFn) \
   X(silu_mul, SiluMulFn) \
-  X(syrk, SyrkFn)
+  X(transpose, TransposeFn)
 
 struct Operators {
 #define ATOM_MEMBER(name, Fn) Fn* name;

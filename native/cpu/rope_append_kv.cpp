@@ -62,12 +62,14 @@ void rope_append_kv(float* qkv, int64_t heads, const float* cos, const float* si
           float* q = row + (head * group + g) * dim;
           if (q_norm) normalise(q, q_norm, dim, epsilon);
           rotate(q, c, s, dim);
+          if (kv.key_hadamard) walsh_hadamard(q, dim, dim & -dim);
         }
         float* k = row + (heads + head) * dim;
         float* v = row + (heads + kv.heads + head) * dim;
         if (k_norm) normalise(k, k_norm, dim, epsilon);
         if (kv.key_before_rope) fake(k, dim, kv.key_fake_bits, kv.clip);
         rotate(k, c, s, dim);
+        if (kv.key_hadamard) walsh_hadamard(k, dim, dim & -dim);
         if (!kv.key_before_rope) fake(k, dim, kv.key_fake_bits, kv.clip);
         fake(v, dim, kv.value_fake_bits, kv.clip);
         append(kv, key_part(kv, block, head), kv.key_bits, true, position % size, k);

@@ -41,7 +41,7 @@ bool close(double actual, double expected, double tolerance) {
 }
 
 ActivationSpec plain_rows(float* storage, int64_t channels, const int32_t* order = nullptr) {
-  return {storage, order, channels, ActivationKind::f32, 0, 0, 1, 0, 0, 1, 1};
+  return {storage, order, channels, ActivationKind::f32, 0, 0, 0, 0, 0, 0, 1, 1};
 }
 
 void test_linear(const Operators& op, const std::string& isa) {
@@ -49,7 +49,7 @@ void test_linear(const Operators& op, const std::string& isa) {
     const auto x = gaussians(static_cast<size_t>(tokens * in)), w = gaussians(static_cast<size_t>(out * in));
     const auto bias = gaussians(static_cast<size_t>(out));
     std::vector<float> y(static_cast<size_t>(tokens * (out + 2)), 1.0f);
-    op.linear_dense(x.data(), w.data(), bias.data(), y.data(), tokens, in, out, out + 2, 2, 0, 1);
+    op.linear_dense(x.data(), in, w.data(), in, bias.data(), y.data(), tokens, in, out, out + 2, 2, 0, 1);
     for (int64_t t = 0; t < tokens; ++t) {
       check(y[static_cast<size_t>(t * (out + 2))] == 1.0f, isa + " linear writes only its columns");
     }
@@ -60,7 +60,7 @@ void test_linear_values(const Operators& op, const std::string& isa) {
   for (const auto& [tokens, in, out] : std::vector<std::array<int64_t, 3>>{{1, 7, 3}, {5, 33, 13}, {9, 130, 25}, {17, 2100, 14}}) {
     const auto x = gaussians(static_cast<size_t>(tokens * in)), w = gaussians(static_cast<size_t>(out * in));
     std::vector<float> y(static_cast<size_t>(tokens * out));
-    op.linear_dense(x.data(), w.data(), nullptr, y.data(), tokens, in, out, out, 0, 0, 0);
+    op.linear_dense(x.data(), in, w.data(), in, nullptr, y.data(), tokens, in, out, out, 0, 0, 0);
     for (int64_t t = 0; t < tokens; ++t) {
       for (int64_t n = 0; n < out; ++n) {
         double sum = 0, magnitude = 0;
@@ -105,7 +105,7 @@ void test_attention(const Operators& op, const std::string& isa, int64_t bits) {
   const int64_t width = (heads + 2 * kv_heads) * dim;
   const int64_t part = (dim * size * bits / 8 + (bits < 16 ? size * 5 : 0) + 63) / 64 * 64;
   std::vector<uint8_t> memory(static_cast<size_t>(4 * kv_heads * 2 * part));
-  const KvLayerSpec kv{memory.data(), kv_heads * 2 * part, 2 * part, part, kv_heads, dim, size, bits, bits, 0, 0, 0, 1.0};
+  const KvLayerSpec kv{memory.data(), kv_heads * 2 * part, 2 * part, part, kv_heads, dim, size, bits, bits, 0, 0, 0, 1, 1.0};
   std::vector<int32_t> positions(tokens), start{0, static_cast<int32_t>(tokens)}, table{2, 0, 3};
   for (int32_t i = 0; i < tokens; ++i) positions[static_cast<size_t>(i)] = i;
   const BatchSpec batch{positions.data(), start.data(), table.data(), tokens, 1, 3};
@@ -144,8 +144,8 @@ void test_quantizers(const Operators& op, const std::string& isa) {
   x[40] = std::numeric_limits<float>::quiet_NaN();
   std::vector<float> out(static_cast<size_t>(cols));
   for (int32_t format = 0; format <= 10; ++format) {
-    for (const int32_t symmetric : {0, 1}) {
-      op.fake_quant(x.data(), out.data(), 1, cols, format, 32, symmetric, 0.9f, 0, 0, 1);
+    for (const int32_t range : {0, 1, 2}) {
+      op.fake_quant(x.data(), out.data(), 1, cols, format, 32, range, 0.9f, 0, 0, 1, range == 1);
       check(std::isnan(out[40]), isa + " fake_quant shows a NaN");
       check(std::isfinite(out[5]) || format == 8, isa + " fake_quant keeps a NaN in its group");
     }

@@ -14,6 +14,7 @@ import type {
   GroupScaleRule,
   KvFormat,
   LinearSource,
+  PruneRule,
   WeightFormat,
 } from './formats.ts';
 import type { DType, Tensor } from './tensor.ts';
@@ -192,23 +193,33 @@ export interface Backend extends Disposable {
     peaks: Tensor;
   }): void;
 
-  /** hessian += x^T x; x (rows, n) f32, hessian (n, n) f32. */
+  /** hessian += x^T x in the upper triangle, what is below it is undefined; x (rows, n) f32, hessian (n, n) f32. */
   syrk(args: { x: Tensor; rows: number; hessian: Tensor }): void;
+
+  /**
+   * out = the upper Cholesky factor X of the inverse, X^T X = matrix^-1, zeros below the diagonal; (n, n) f32. Reads the
+   * upper triangle of `matrix` (n, n) f32 and destroys it. Throws `numeric` unless it is positive definite.
+   */
+  inverseCholesky(args: { matrix: Tensor; out: Tensor }): void;
 
   /**
    * Columns [start, end) of GPTQ (Frantar et al., 2022) and their effect on the columns after them. weight (rows, cols)
    * f32 is what is left to represent, updated; quantized (rows, cols) f32 receives the values of the codes; spread
    * (cols, cols) f32 is the upper Cholesky factor of the inverse Hessian; scales (rows / channelGroup, groups) f32.
+   * Without a spread it rounds to nearest. `importance` (cols) f32 weighs squared errors where clip ratios are searched.
+   * With `prune` some weights become zero first: SparseGPT (Frantar and Alistarh, 2023).
    */
   gptqColumns(args: {
     weight: Tensor;
     quantized: Tensor;
-    spread: Tensor;
+    spread?: Tensor;
+    importance?: Tensor;
     scales: Tensor;
     start: number;
     end: number;
     groupSize: number;
     channelGroup: number;
     rule: GroupScaleRule;
+    prune?: PruneRule;
   }): void;
 }

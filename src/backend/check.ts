@@ -28,6 +28,9 @@ export function expectFakeQuant(quantizer: FakeQuant, channels: number): void {
   const { format, outlierChannels } = quantizer;
   const normal = channels - outlierChannels;
   const groupSize = format === 'mxfp4' ? 32 : format === 'nvfp4' ? 16 : quantizer.groupSize || normal;
+  expectShape('fakeQuant', !quantizer.hadamard || Number.isInteger(Math.log2(groupSize)), () => {
+    return `Hadamard transforms need groups of a power of two, not of ${groupSize}`;
+  });
   const divides = normal >= 0 && (format === 'none' || normal === 0 || normal % groupSize === 0);
   expectShape('fakeQuant', divides, () => {
     return `${channels} channels with ${outlierChannels} outliers do not divide into groups of ${groupSize} (${format})`;

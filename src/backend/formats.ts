@@ -39,15 +39,22 @@ export const elementFormats = [
 
 export type ElementFormat = (typeof elementFormats)[number];
 
+/** In the order of IntegerRange in native/cpu/element_format.h. src/numerics/symmetric.ts says what they are. */
+export const integerRanges = ['symmetric', 'signed', 'asymmetric'] as const;
+
+export type IntegerRange = (typeof integerRanges)[number];
+
 /** Quantize and dequantize one row: normal channels in groups, the last outlierChannels as one group. */
 export interface FakeQuant {
   readonly format: ElementFormat;
   readonly groupSize: number; // 0: one group
-  readonly symmetric: boolean;
+  readonly range: IntegerRange; // of integers
   readonly clip: number;
   readonly outlierChannels: number;
   readonly outlierFormat: ElementFormat;
   readonly outlierClip: number;
+  /** Each group of normal channels goes through a Hadamard transform first, and stays transformed. */
+  readonly hadamard?: boolean;
 }
 
 /**
@@ -95,6 +102,11 @@ export interface KvFormat {
   readonly valueBits: 32 | 16 | 8 | 4 | 3 | 2;
   readonly simulated?: boolean;
   readonly keyBeforeRope?: boolean;
+  /**
+   * Queries and keys of each head go through a Hadamard transform after the rotation, in blocks of the largest power of
+   * two that divides headDim; their products stay the same.
+   */
+  readonly keyHadamard?: boolean;
   readonly clip?: number;
 }
 
@@ -106,6 +118,16 @@ export interface GroupScaleRule {
   /** Scales see the weights as they were before the block of columns, as published; else as they are. */
   readonly stale: boolean;
   readonly roundToFp16: boolean;
-  /** A share of the peak, or the best of `steps` + 1 shares from `low` to 1 by squared error. */
-  readonly clip: number | { readonly steps: number; readonly low: number };
+  /**
+   * A share of the peak, or the best of `steps` + 1 shares from `low` to 1 by squared error. `eitherSign` tries scales of
+   * both signs, whose codes span the peak in 2^(bits-1) steps.
+   */
+  readonly clip: number | { readonly steps: number; readonly low: number; readonly eitherSign?: boolean };
+  /** nvfp4: the scale over the whole weight. */
+  readonly tensorScale?: number;
 }
+
+/** Weights that become zero: a share of every block of columns, or `zeros` of every `of` columns of a row. */
+export type PruneRule =
+  | { readonly kind: 'share'; readonly share: number }
+  | { readonly kind: 'pattern'; readonly zeros: number; readonly of: number };

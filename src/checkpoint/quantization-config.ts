@@ -8,9 +8,11 @@ export const FORMAT_VERSION = 1;
 
 /** 'none': kept in 16 bits, as a plain checkpoint has it. */
 const formats = ['none', 'int2', 'int3', 'int4', 'int8', 'fp4', 'mxfp4', 'nvfp4', 'e4m3', 'e5m2'] as const;
+const ranges = ['symmetric', 'signed', 'asymmetric'] as const;
 const outlierFormats = ['fp16', 'int8', 'e4m3', 'e5m2'] as const;
 
 export type QuantizedFormat = (typeof formats)[number];
+export type IntegerRange = (typeof ranges)[number];
 export type OutlierFormat = (typeof outlierFormats)[number];
 
 /** Channels per group; 0 makes one group of all normal channels. */
@@ -26,9 +28,12 @@ const weightSchema = z.strictObject({
 const activationSchema = z.strictObject({
   format: z.enum(formats),
   group_size: groupSize,
-  symmetric: z.boolean(),
+  /** What integer codes span: the peak both ways, the same with scales of either sign, or lowest to highest value. */
+  range: z.enum(ranges),
   /** Share of the largest magnitude that the codes cover. */
   clip: z.number().gt(0).max(1),
+  /** Each group of normal channels goes through a Hadamard transform before it is quantized; the weights match. */
+  hadamard: z.boolean(),
 });
 
 /** The last channels after reordering, in weights and activations alike. */
@@ -44,6 +49,8 @@ const kvSchema = z.strictObject({
   value_bits: kvBits,
   /** Whether keys are quantized before the rotation. */
   key_before_rope: z.boolean(),
+  /** Each head's queries and keys go through a Hadamard transform after the rotation, before keys are quantized. */
+  key_hadamard: z.boolean(),
   clip: z.number().gt(0).max(1),
 });
 

@@ -7,6 +7,7 @@ import { type JsonObject, parseFields, quoted } from './json-file.ts';
 import type { ModelConfig } from './model-config.ts';
 import {
   type InputOrder,
+  type IntegerRange,
   type KvBits,
   type OutlierFormat,
   QUANT_METHOD,
@@ -26,7 +27,8 @@ export interface LinearScheme {
   readonly activation: {
     readonly format: QuantizedFormat;
     readonly groupSize: number;
-    readonly symmetric: boolean;
+    readonly range: IntegerRange;
+    readonly hadamard: boolean;
     readonly clip: number;
   };
   readonly outlier: { readonly format: OutlierFormat; readonly channels: number };
@@ -37,6 +39,7 @@ export interface KvScheme {
   readonly keyBits: KvBits;
   readonly valueBits: KvBits;
   readonly keyBeforeRope: boolean;
+  readonly keyHadamard: boolean;
   readonly clip: number;
 }
 
@@ -61,7 +64,8 @@ export class Quantization {
       activation: {
         format: activation.format,
         groupSize: activation.group_size,
-        symmetric: activation.symmetric,
+        range: activation.range,
+        hadamard: activation.hadamard,
         clip: activation.clip,
       },
       outlier: { format: outlier.format, channels: outlier.channels },
@@ -77,6 +81,7 @@ export class Quantization {
       keyBits: cache.key_bits,
       valueBits: cache.value_bits,
       keyBeforeRope: cache.key_before_rope,
+      keyHadamard: cache.key_hadamard,
       clip: cache.clip,
     };
   }
@@ -158,7 +163,7 @@ function checkOverrides(
 
 const unquantized = {
   weight: { format: 'none', group_size: 0, channel_group: 1 },
-  activation: { format: 'none', group_size: 0, symmetric: true, clip: 1 },
+  activation: { format: 'none', group_size: 0, range: 'symmetric', clip: 1, hadamard: false },
   outlier: { format: 'fp16', channels: 0 },
 } as const satisfies QuantizationConfig['linears'];
 
@@ -180,6 +185,9 @@ function misfit(
     if (groupSize > 0 && normal % groupSize !== 0) {
       return `its ${normal} normal channels do not divide into groups of ${groupSize}`;
     }
+  }
+  if (activation.hadamard && !Number.isInteger(Math.log2(activation.groupSize))) {
+    return `Hadamard transforms need groups of a power of two, not of ${activation.groupSize}`;
   }
   if (weight.format === 'none') return undefined;
   if (outFeatures % weight.channelGroup !== 0) {

@@ -8,8 +8,9 @@ import type { ModelSource } from '../model/model-source.ts';
 import { plainSource } from '../model/plain-source.ts';
 import { Scorer } from '../model/scorer.ts';
 import { calibrationWindows, readCalibrationText } from '../quantize/calibration-text.ts';
-import { measureChannelOrders } from '../quantize/channel-orders.ts';
-import { ladder, presetNamed, resized } from '../quantize/presets.ts';
+import { beyond, ladder } from '../quantize/ladder.ts';
+import { presetNamed, resized } from '../quantize/presets.ts';
+import { measureProfile } from '../quantize/profile.ts';
 import { simulate } from '../quantize/simulate.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
 import { interruptSignal } from './interrupt.ts';
@@ -60,10 +61,11 @@ export async function ablation(path: string, options: AblationOptions): Promise<
   const plain = () => plainSource(checkpoint, { backend, compute: 'f32' });
   await measure('FP32', async () => plain());
   using source = plain();
-  const orders = await measureChannelOrders(source, { backend, samples });
-  for (const step of ladder(recipe)) {
+  const profile = await measureProfile(source, { backend, samples, residual: true });
+  const best = resized(presetNamed('atom'), options);
+  for (const step of [...ladder(recipe), ...beyond(recipe, best)]) {
     await measure(step.name, () =>
-      simulate(checkpoint, { backend, recipe: step, samples, orders, signal: interrupt.signal }),
+      simulate(checkpoint, { backend, recipe: step, samples, profile, signal: interrupt.signal }),
     );
   }
   if (options.json) {

@@ -23,6 +23,10 @@ export interface LayerStep {
   readonly layer: number;
   /** Called when the input of a group of linears has been written, before they run (calibration). */
   readonly observe?: (input: LinearInput, linear: LinearLayer, rows: number) => void;
+  /** Called with q, k (both rotated) and v of all heads: (rows, (heads + 2 kvHeads) headDim) f32. */
+  readonly observeHeads?: (qkv: Tensor, rows: number) => void;
+  /** Returns once the input of these linears has been observed; `hidden` is then left as that input needs it. */
+  readonly stopAt?: LinearInput;
 }
 
 export class DecoderLayer implements Disposable {
@@ -49,10 +53,15 @@ export class DecoderLayer implements Disposable {
     this.#window = config.slidingWindow[index];
   }
 
-  run({ hidden, batch, cache, layer, observe }: LayerStep): void {
+  run(step: LayerStep): void {
+    this.runAttention(step);
+    this.runMlp(step);
+  }
+
+  runAttention({ hidden, batch, cache, layer, observe, observeHeads, stopAt }: LayerStep): void {
     const { backend, config, workspace, rope } = this.#context;
-    const { attentionNorm, mlpNorm, qNorm, kNorm } = this.#source;
-    const { qkv, output, gateUp, down } = this.linears;
+    const { attentionNorm, qNorm, kNorm } = this.#source;
+    const { qkv, output } = this.linears;
     const { numTokens: tokens } = batch;
     const epsilon = config.rmsNormEps;
     const attention = { qkv: workspace.qkv, geometry: this.#geometry, batch, cache, layer };
@@ -60,6 +69,7 @@ export class DecoderLayer implements Disposable {
 
     backend.rmsNorm({ x: hidden, weight: attentionNorm, epsilon, out: qkv.input, tokens });
     observe?.('qkv', qkv, tokens);
+    if (stopAt === 'qkv') return;
     qkv.run(workspace.qkv, tokens);
     backend.ropeAppendKv({
       ...attention,
@@ -69,6 +79,7 @@ export class DecoderLayer implements Disposable {
       ...(qNorm && { qNorm }),
       ...(kNorm && { kNorm }),
     });
+    observeHeads?.(workspace.qkv, tokens);
     backend.attention({
       ...attention,
       scale,
@@ -76,13 +87,27 @@ export class DecoderLayer implements Disposable {
       ...(this.#window && { window: this.#window }),
     });
     observe?.('output', output, tokens);
+    if (stopAt === 'output') return;
     output.run(hidden, tokens, { accumulate: true });
+  }
 
-    backend.rmsNorm({ x: hidden, weight: mlpNorm, epsilon, out: gateUp.input, tokens });
+  runMlp({ hidden, batch, observe, stopAt }: LayerStep): void {
+    const { backend, config, workspace } = this.#context;
+    const { gateUp, down } = this.linears;
+    const { numTokens: tokens } = batch;
+    backend.rmsNorm({
+      x: hidden,
+      weight: this.#source.mlpNorm,
+      epsilon: config.rmsNormEps,
+      out: gateUp.input,
+      tokens,
+    });
     observe?.('gateUp', gateUp, tokens);
+    if (stopAt === 'gateUp') return;
     gateUp.run(workspace.gateUp, tokens);
     backend.siluMul({ gateUp: workspace.gateUp, out: down.input, tokens });
     observe?.('down', down, tokens);
+    if (stopAt === 'down') return;
     down.run(hidden, tokens, { accumulate: true });
   }
 

@@ -2,6 +2,7 @@
 // One table says what each format does; a new format is a new row.
 import { dequantizeAsymmetric, quantizeAsymmetric } from './asymmetric.ts';
 import { dequantizeFloat4, nvfp4TensorScale, quantizeFloat4 } from './float4.ts';
+import { walshHadamard } from './hadamard.ts';
 import { roundToFp16 } from './half-floats.ts';
 import { e4m3, e5m2, roundToSmallFloat } from './small-floats.ts';
 import { dequantizeSymmetric, type IntegerBits, quantizeSymmetric } from './symmetric.ts';
@@ -20,22 +21,27 @@ export type ElementFormat =
   | 'e4m3'
   | 'e5m2';
 
+/** What the codes of integers span: see symmetric.ts for the first two, asymmetric.ts for the third. */
+export type IntegerRange = 'symmetric' | 'signed' | 'asymmetric';
+
 export interface FakeQuantOptions {
   readonly format: ElementFormat;
   /** 0: one group. mxfp4 and nvfp4 have their own (32, 16); fp16, e4m3 and e5m2 have none. */
   readonly groupSize: number;
   /** Integers only. */
-  readonly symmetric: boolean;
+  readonly range: IntegerRange;
   /** Integers and fp4 only. */
   readonly clip: number;
   readonly outlierChannels: number;
   readonly outlierFormat: ElementFormat;
   readonly outlierClip: number;
+  /** Normal channels go through a Hadamard transform, each group on its own, and stay transformed: weights match. */
+  readonly hadamard?: boolean;
 }
 
 interface GroupOptions {
   readonly groupSize: number;
-  readonly symmetric: boolean;
+  readonly range: IntegerRange;
   readonly clip: number;
 }
 
@@ -43,10 +49,10 @@ type Quantizer = (values: Float32Array, options: GroupOptions) => Float32Array;
 
 const integer =
   (bits: IntegerBits): Quantizer =>
-  (values, { groupSize, symmetric, clip }) =>
-    symmetric
-      ? dequantizeSymmetric(quantizeSymmetric(values, { bits, groupSize, clip }))
-      : dequantizeAsymmetric(quantizeAsymmetric(values, { bits, groupSize, clip }));
+  (values, { groupSize, range, clip }) =>
+    range === 'asymmetric'
+      ? dequantizeAsymmetric(quantizeAsymmetric(values, { bits, groupSize, clip }))
+      : dequantizeSymmetric(quantizeSymmetric(values, { bits, groupSize, clip, signed: range === 'signed' }));
 
 const quantizers: Record<ElementFormat, Quantizer> = {
   none: (values) => values.slice(),
@@ -64,18 +70,23 @@ const quantizers: Record<ElementFormat, Quantizer> = {
   e5m2: (values) => values.map((x) => roundToSmallFloat(x, e5m2)),
 };
 
+/** Group sizes that formats fix. */
+const ownGroups: Partial<Record<ElementFormat, number>> = { mxfp4: 32, nvfp4: 16 };
+
 /** A copy of the row as the format would give it back. Throws `bad-shape` when groups do not fit. */
 export function fakeQuantize(row: Float32Array, options: FakeQuantOptions): Float32Array {
-  const { format, symmetric, clip, outlierChannels, outlierFormat, outlierClip } = options;
+  const { format, range, clip, hadamard, outlierChannels, outlierFormat, outlierClip } = options;
   const numNormal = row.length - outlierChannels;
   const result = new Float32Array(row.length);
   if (numNormal > 0) {
     const groupSize = options.groupSize || numNormal;
-    result.set(quantizers[format](row.subarray(0, numNormal), { groupSize, symmetric, clip }));
+    const plain = row.subarray(0, numNormal);
+    const normal = hadamard ? walshHadamard(plain, ownGroups[format] ?? groupSize) : plain;
+    result.set(quantizers[format](normal, { groupSize, range, clip }));
   }
   if (outlierChannels > 0) {
     const outliers = row.subarray(numNormal);
-    const group = { groupSize: outlierChannels, symmetric: true, clip: outlierClip };
+    const group = { groupSize: outlierChannels, range: 'symmetric', clip: outlierClip } as const;
     result.set(quantizers[outlierFormat](outliers, group), numNormal);
   }
   return result;

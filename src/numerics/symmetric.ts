@@ -9,6 +9,11 @@ export interface SymmetricOptions {
   readonly bits: IntegerBits;
   /** Share of the peak that the largest code stands for; 1 clips nothing. */
   readonly clip?: number;
+  /**
+   * Scales may be negative: the value of largest magnitude, whatever its sign, gets the code -2^(bits-1), the one that
+   * plain symmetric integers leave unused. A step is 2^(bits-1) / (2^(bits-1) - 1) times finer, at no cost in bits.
+   */
+  readonly signed?: boolean;
 }
 
 export interface SymmetricGroups {
@@ -23,6 +28,15 @@ export function symmetricScale(peak: number, { bits, clip = 1 }: SymmetricOption
   const floored = Math.max(peak, smallestPeak);
   const clipped = clip < 1 ? Math.fround(floored * Math.fround(clip)) : floored;
   return Math.fround(clipped / largestCode(bits));
+}
+
+/** -+ clip * max(peak, 1e-5) / 2^(bits-1): negative when the peak is a positive value alone. NaN when any value is. */
+export function signedScale(values: Float32Array, { bits, clip = 1 }: SymmetricOptions): number {
+  const peak = peakOf(values);
+  const floored = Math.max(peak, smallestPeak);
+  const clipped = clip < 1 ? Math.fround(floored * Math.fround(clip)) : floored;
+  const magnitude = Math.fround(clipped / 2 ** (bits - 1));
+  return values.includes(-peak) ? magnitude : -magnitude;
 }
 
 /** clamp(round(x / s), -2^(bits-1), 2^(bits-1) - 1); 0 when the scale is NaN. */
@@ -42,7 +56,8 @@ export function quantizeSymmetric(
   const scales = new Float32Array(groups);
   for (let group = 0; group < groups; group++) {
     const start = group * groupSize;
-    const scale = symmetricScale(peakOf(values.subarray(start, start + groupSize)), options);
+    const own = values.subarray(start, start + groupSize);
+    const scale = options.signed ? signedScale(own, options) : symmetricScale(peakOf(own), options);
     scales[group] = scale;
     for (let i = start; i < start + groupSize; i++) {
       codes[i] = symmetricCode(values[i]!, scale, options.bits);

@@ -16,13 +16,14 @@ const blockSize = 32;
 /** Rows of a step: enough to keep the matrix products busy, few enough to keep their buffers small. */
 const rowsPerStep = 2048;
 
-export interface LayerPass {
+export interface LayerPass extends Pick<LayerStep, 'observe' | 'observeHeads' | 'stopAt'> {
   readonly source: LayerSource;
   readonly index: number;
   readonly kvFormat: KvFormat;
-  /** Whether the hidden states move on to the layer's output, or stay for another pass over the same input. */
+  /** The half of the layer to run; without it, both. */
+  readonly half?: 'attention' | 'mlp';
+  /** Whether the hidden states move on to the output, or stay for another pass over the same input. */
   readonly advance: boolean;
-  readonly observe?: LayerStep['observe'];
 }
 
 export class LayerRunner implements Disposable {
@@ -64,8 +65,8 @@ export class LayerRunner implements Disposable {
     return this.#samples.length * this.#sequenceLength;
   }
 
-  /** One layer over all samples. */
-  run({ source, index, kvFormat, advance, observe }: LayerPass): void {
+  /** One layer, or half of it, over all samples. */
+  run({ source, index, kvFormat, half, advance, ...watch }: LayerPass): void {
     const backend = this.#backend;
     const config = this.#config;
     const activations = Object.values(source.linears).map(activationRequest);
@@ -84,7 +85,9 @@ export class LayerRunner implements Disposable {
       const states = this.hidden.rows(step.first * this.#sequenceLength, batch.numTokens);
       const hidden = workspace.hidden.rows(0, batch.numTokens);
       hidden.bytes().set(states.bytes());
-      layer.run({ hidden, batch, cache, layer: 0, ...(observe && { observe }) });
+      const work: LayerStep = { hidden, batch, cache, layer: 0, ...watch };
+      if (half !== 'mlp') layer.runAttention(work);
+      if (half !== 'attention') layer.runMlp(work);
       if (advance) states.bytes().set(hidden.bytes());
     }
   }

@@ -1,4 +1,4 @@
-// Weights while they are being quantized: (out, in) f32 in native memory, with the reorderings that Atom makes.
+// Matrices (out, in) f32 in native memory: what transforms do to them, in place.
 import type { Backend } from '../backend/backend.ts';
 import type { Tensor } from '../backend/tensor.ts';
 import { floatsOf } from '../model/checkpoint-tensors.ts';
@@ -6,11 +6,17 @@ import { floatsOf } from '../model/checkpoint-tensors.ts';
 /** A copy of a checkpoint's weight as f32; the caller disposes it. */
 export function loadMatrix(backend: Backend, weight: Tensor): Tensor {
   const copy = backend.allocate('f32', weight.shape);
-  copy.f32().set(floatsOf(weight));
+  // Piece by piece: floatsOf makes copies of its own.
+  const rows = weight.shape[0]!;
+  const step = Math.max(1, Math.floor(2 ** 20 / weight.shape[1]!));
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    copy.f32().set(floatsOf(weight.rows(row, count)), row * weight.shape[1]!);
+  }
   return copy;
 }
 
-/** Columns gathered: column c becomes column order[c] of before. In place. */
+/** Columns gathered: column c becomes column order[c] of before. */
 export function reorderColumns(matrix: Tensor, order: Int32Array): void {
   const [rows, columns] = matrix.shape as [number, number];
   const values = matrix.f32();
@@ -22,11 +28,75 @@ export function reorderColumns(matrix: Tensor, order: Int32Array): void {
   }
 }
 
-/** Rows gathered: row r becomes row order[r] of before. In place. */
+/** Rows gathered: row r becomes row order[r] of before. */
 export function reorderRows(matrix: Tensor, order: Int32Array): void {
   const columns = matrix.shape[1]!;
   const before = matrix.f32().slice();
   const values = matrix.f32();
   for (const [row, from] of order.entries())
     values.set(before.subarray(from * columns, (from + 1) * columns), row * columns);
+}
+
+/** Column c times factor(c). */
+export function scaleColumns(matrix: Tensor, factors: ArrayLike<number>): void {
+  const [rows, columns] = matrix.shape as [number, number];
+  const values = matrix.f32();
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) values[r * columns + c]! *= factors[c]!;
+  }
+}
+
+/** Row r times factor(r). */
+export function scaleRows(matrix: Tensor, factors: ArrayLike<number>): void {
+  const columns = matrix.shape[1]!;
+  const values = matrix.f32();
+  for (let i = 0; i < values.length; i++) values[i]! *= factors[Math.floor(i / columns)]!;
+}
+
+/** Sum of squares of each column. */
+export function columnSquares(matrix: Tensor): Float64Array {
+  const columns = matrix.shape[1]!;
+  const sums = new Float64Array(columns);
+  for (const [i, value] of matrix.f32().entries()) sums[i % columns]! += value * value;
+  return sums;
+}
+
+/** matrix = matrix R, with R given turned: (in, in) f32, row j of it column j of R. */
+export function multiplyColumns(backend: Backend, matrix: Tensor, turned: Tensor): void {
+  using product = backend.allocate('f32', matrix.shape);
+  multiply(backend, matrix, turned, product);
+  matrix.f32().set(product.f32());
+}
+
+/** matrix = R^T matrix, with R given turned. */
+export function multiplyRows(backend: Backend, matrix: Tensor, turned: Tensor): void {
+  using sideways = transposed(backend, matrix);
+  using product = backend.allocate('f32', sideways.shape);
+  multiply(backend, sideways, turned, product);
+  using upright = transposed(backend, product);
+  matrix.f32().set(upright.f32());
+}
+
+/** out (rows, n) = x (rows, k) w^T, w (n, k). */
+export function multiply(backend: Backend, x: Tensor, w: Tensor, out: Tensor): void {
+  const [rows, channels] = x.shape as [number, number];
+  using weight = backend.loadLinear([{ kind: 'dense', weight: w, compute: 'f32' }]);
+  const storage = x.view([x.byteLength], { dtype: 'u8' });
+  const input = backend.activation({ format: { kind: 'f32' }, channels, maxTokens: rows, storage });
+  backend.linear({ input, weight, out, tokens: rows });
+}
+
+export function transposed(backend: Backend, matrix: Tensor): Tensor {
+  const [rows, columns] = matrix.shape as [number, number];
+  const result = backend.allocate('f32', [columns, rows]);
+  const [from, to] = [matrix.f32(), result.f32()];
+  const square = 32; // both sides of a square stay in the first-level cache
+  for (let top = 0; top < rows; top += square) {
+    for (let left = 0; left < columns; left += square) {
+      const [bottom, right] = [Math.min(rows, top + square), Math.min(columns, left + square)];
+      for (let c = left; c < right; c++)
+        for (let r = top; r < bottom; r++) to[c * rows + r] = from[r * columns + c]!;
+    }
+  }
+  return result;
 }

@@ -1,137 +1,137 @@
-// One weight to the values that its codes stand for: round to nearest, or GPTQ against a Hessian.
-// Columns come already reordered; the last ones are the outliers.
+// One weight to the values that its codes stand for: rounded to nearest, or column by column against a Hessian.
+// Columns come already reordered; the last ones are the outliers. Codes are recovered from values and scales (pack.ts).
 import type { Backend } from '../backend/backend.ts';
+import type { ElementFormat, FakeQuant, GroupScaleRule } from '../backend/formats.ts';
 import type { Tensor } from '../backend/tensor.ts';
-import { AtomError } from '../errors.ts';
-import { upperCholeskyOfInverse } from '../numerics/cholesky.ts';
+import type { LinearInput } from '../model/model-source.ts';
 import { fakeQuantize } from '../numerics/fake-quant.ts';
-import { dequantizeWeight, quantizeWeight } from '../numerics/weight.ts';
-import { bitsOf, type Recipe } from './recipe.ts';
+import { nvfp4TensorScale } from '../numerics/float4.ts';
+import { roundToFp16 } from '../numerics/half-floats.ts';
+import { peakOf } from '../numerics/rounding.ts';
+import { symmetricCode, symmetricScale } from '../numerics/symmetric.ts';
+import { groupSizeOf, type Recipe } from './recipe.ts';
 
-/** weight (out, in) f32 becomes its quantized values, in place. `hessian` (in, in) f32 is needed for GPTQ. */
-export function quantizeMatrix(
-  weight: Tensor,
-  { backend, recipe, hessian }: { backend: Backend; recipe: Recipe; hessian?: Tensor | undefined },
-): void {
-  if (recipe.weight.format === 'none') return;
-  if (recipe.method === 'gptq') {
-    if (!hessian) throw new AtomError('internal', 'GPTQ was asked for without a Hessian');
-    quantizeByGptq(weight, { backend, recipe, hessian });
-  } else {
-    roundToNearest(weight, recipe);
-  }
-  quantizeOutliers(weight, recipe);
+/** The scales of a rounded weight. */
+export interface RoundedWeight {
+  readonly scales: Float32Array; // (out / channelGroup, groups)
+  readonly outlierScales: Float32Array; // (out); empty without INT8 or FP8 outliers
+  /** nvfp4: the scale over all of them. */
+  readonly tensorScale: number;
 }
 
-function roundToNearest(weight: Tensor, recipe: Recipe): void {
+interface RoundingOptions {
+  readonly backend: Backend;
+  readonly recipe: Recipe;
+  /** (in) f32: what a squared error of each column weighs in a search of clip ratios. */
+  readonly importance?: Tensor;
+}
+
+/** weight (out, in) f32 becomes its rounded values, in place. */
+export function roundToNearest(weight: Tensor, options: RoundingOptions): RoundedWeight {
+  return roundColumns(weight, options);
+}
+
+/**
+ * The same with each column's error spread over the columns after it. `spread` (in, in) f32 is the upper Cholesky factor of
+ * the inverse Hessian (Backend.inverseCholesky).
+ */
+export function roundBySpread(
+  weight: Tensor,
+  options: RoundingOptions & { readonly spread: Tensor },
+): RoundedWeight {
+  return roundColumns(weight, options);
+}
+
+function roundColumns(
+  weight: Tensor,
+  { backend, recipe, importance, spread }: RoundingOptions & { readonly spread?: Tensor },
+): RoundedWeight {
   const [rows, columns] = weight.shape as [number, number];
+  const { format, channelGroup } = recipe.weight;
   const normal = columns - recipe.outliers.channels;
-  const { format, groupSize, channelGroup, clip } = recipe.weight;
-  if (typeof clip !== 'number')
-    throw new AtomError('bad-option', 'round to nearest takes a fixed clip ratio');
-  const values = weight.f32();
-  const part = new Float32Array(rows * normal);
-  for (let row = 0; row < rows; row++)
-    part.set(values.subarray(row * columns, row * columns + normal), row * normal);
-  let rounded: Float32Array;
-  if (format === 'int2' || format === 'int3' || format === 'int4' || format === 'int8') {
-    const bits = bitsOf(format) as 2 | 3 | 4 | 8;
-    rounded = dequantizeWeight(
-      quantizeWeight(part, rows, { bits, groupSize, clip, channelGroup, outlierChannels: 0 }),
-    );
-  } else {
-    rounded = new Float32Array(part.length);
-    const options = {
-      format,
-      groupSize,
-      symmetric: true,
-      clip,
-      outlierChannels: 0,
-      outlierFormat: 'none',
-      outlierClip: 1,
-    } as const;
+  const groupSize = groupSizeOf(format, recipe.weight.groupSize, normal);
+  const tensorScale = format === 'nvfp4' ? nvfp4TensorScale(weight.f32()) : 1;
+  using scales = backend.allocate('f32', [rows / channelGroup, normal / groupSize]);
+  const prune = recipe.rounding === 'sparsegpt' ? recipe.prune : undefined;
+  if (format !== 'none' || prune) {
+    using quantized = backend.allocate('f32', [rows, columns]);
+    const blockSize = spread ? recipe.gptq.blockSize : normal;
+    for (let start = 0; start < normal; start += blockSize) {
+      backend.gptqColumns({
+        weight,
+        quantized,
+        ...(spread && { spread }),
+        ...(importance && { importance }),
+        scales,
+        start,
+        end: Math.min(start + blockSize, normal),
+        groupSize,
+        channelGroup,
+        rule: { ...scaleRule(recipe), tensorScale },
+        ...(prune && { prune }),
+      });
+    }
+    const [values, rounded] = [weight.f32(), quantized.f32()];
     for (let row = 0; row < rows; row++) {
-      rounded.set(fakeQuantize(part.subarray(row * normal, (row + 1) * normal), options), row * normal);
+      values.set(rounded.subarray(row * columns, row * columns + normal), row * columns);
     }
   }
-  for (let row = 0; row < rows; row++)
-    values.set(rounded.subarray(row * normal, (row + 1) * normal), row * columns);
+  return { scales: scales.f32().slice(), outlierScales: roundOutliers(weight, recipe), tensorScale };
 }
 
-/** The last columns, each row of them one group. */
-function quantizeOutliers(weight: Tensor, { outliers }: Recipe): void {
-  if (outliers.channels === 0) return;
-  const [rows, columns] = weight.shape as [number, number];
-  const values = weight.f32();
-  const options = {
-    format: outliers.format,
-    groupSize: outliers.channels,
-    symmetric: true,
-    clip: 1,
-    outlierChannels: 0,
-    outlierFormat: 'none',
-    outlierClip: 1,
-  } as const;
-  for (let row = 0; row < rows; row++) {
-    const at = values.subarray((row + 1) * columns - outliers.channels, (row + 1) * columns);
-    at.set(fakeQuantize(at.slice(), options));
-  }
-}
-
-function quantizeByGptq(
-  weight: Tensor,
-  { backend, recipe, hessian }: { backend: Backend; recipe: Recipe; hessian: Tensor },
-): void {
-  const [rows, columns] = weight.shape as [number, number];
-  const { format, groupSize, channelGroup, clip, publishedRange } = recipe.weight;
-  const { damping, blockSize, staleScales } = recipe.gptq;
-  const normal = columns - recipe.outliers.channels;
-  const size = groupSize || normal;
-
-  using spread = backend.allocate('f32', [columns, columns]);
-  spread.f32().set(upperCholeskyOfInverse(damped(hessian, weight, damping), columns));
-  using quantized = backend.allocate('f32', [rows, columns]);
-  using scales = backend.allocate('f32', [rows / channelGroup, normal / size]);
-  const rule = {
+function scaleRule({ weight, gptq, rounding }: Recipe): GroupScaleRule {
+  const { format, clip, eitherSign, publishedRange, scale } = weight;
+  const integer = format.startsWith('int');
+  return {
     format,
-    publishedRange,
-    stale: staleScales,
-    roundToFp16: false,
-    clip: clip === 'search' ? { steps: 20, low: 0.6 } : clip,
+    publishedRange: publishedRange && rounding !== 'rtn',
+    stale: gptq.staleScales,
+    roundToFp16: scale === 'f16' && (integer || format === 'fp4'),
+    clip: clip === 'search' ? { steps: 7, low: 0.65, eitherSign: integer && eitherSign } : clip,
   };
-  for (let start = 0; start < normal; start += blockSize) {
-    const end = Math.min(start + blockSize, normal);
-    backend.gptqColumns({
-      weight,
-      quantized,
-      spread,
-      scales,
-      start,
-      end,
-      groupSize: size,
-      channelGroup,
-      rule,
-    });
-  }
-  const values = weight.f32();
-  const codes = quantized.f32();
-  for (let row = 0; row < rows; row++) {
-    values.set(codes.subarray(row * columns, row * columns + normal), row * columns);
-  }
 }
 
-/** H + damping mean(diag H) I in f64. Channels never seen get 1 on the diagonal and lose their weights. */
-function damped(hessian: Tensor, weight: Tensor, damping: number): Float64Array {
+/** The last columns, each row of them one group; gives the scales of formats that have some. */
+function roundOutliers(weight: Tensor, recipe: Recipe): Float32Array {
+  const { channels, format } = recipe.outliers;
+  if (channels === 0 || recipe.weight.format === 'none') return new Float32Array();
   const [rows, columns] = weight.shape as [number, number];
-  const result = Float64Array.from(hessian.f32());
-  let trace = 0;
-  for (let c = 0; c < columns; c++) {
-    if (result[c * columns + c] === 0) {
-      result[c * columns + c] = 1;
-      for (let row = 0; row < rows; row++) weight.f32()[row * columns + c] = 0;
+  const values = weight.f32();
+  const scales = new Float32Array(format === 'fp16' ? 0 : rows).fill(1);
+  for (let row = 0; row < rows; row++) {
+    const at = values.subarray((row + 1) * columns - channels, (row + 1) * columns);
+    if (format === 'int8') {
+      const exact = symmetricScale(peakOf(at), { bits: 8 });
+      const scale = recipe.weight.scale === 'f16' ? roundToFp16(exact) : exact;
+      scales[row] = scale;
+      for (const [i, value] of at.entries()) at[i] = symmetricCode(value, scale, 8) * scale;
+    } else {
+      at.set(fakeQuantize(at.slice(), plainQuantizer(format)));
     }
-    trace += result[c * columns + c]!;
   }
-  for (let c = 0; c < columns; c++) result[c * columns + c]! += (damping * trace) / columns;
-  return result;
+  return scales;
+}
+
+const plainQuantizer = (format: ElementFormat): FakeQuant => ({
+  format,
+  groupSize: 0,
+  range: 'symmetric',
+  clip: 1,
+  outlierChannels: 0,
+  outlierFormat: 'none',
+  outlierClip: 1,
+});
+
+/** What a linear's input goes through. */
+export function activationQuantizer(
+  { activation, outliers, transforms }: Recipe,
+  input: LinearInput,
+): FakeQuant {
+  return {
+    ...activation,
+    outlierChannels: outliers.channels,
+    outlierFormat: outliers.format,
+    outlierClip: 1,
+    hadamard: transforms.downHadamard && input === 'down',
+  };
 }

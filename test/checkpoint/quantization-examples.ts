@@ -24,10 +24,10 @@ export const w4a4: QuantizationConfig = {
   calibration: { fingerprint: 'sha256:00', samples: 64, sequence_length: 256 },
   linears: {
     weight: { format: 'int4', group_size: 16, channel_group: 2 },
-    activation: { format: 'int4', group_size: 16, symmetric: true, clip: 0.9 },
+    activation: { format: 'int4', group_size: 16, range: 'symmetric', clip: 0.9, hadamard: false },
     outlier: { channels: 16, format: 'int8' },
   },
-  kv_cache: { key_bits: 4, value_bits: 4, key_before_rope: false, clip: 1 },
+  kv_cache: { key_bits: 4, value_bits: 4, key_before_rope: false, key_hadamard: false, clip: 1 },
   input_order: {
     qkv_input: 'stored',
     o_input: 'stored',

@@ -21,7 +21,7 @@ describe('the scheme of a linear', () => {
     const quantization = parse(w4a4);
     expect(quantization.schemeOf(at('mlp.up_proj'))).toEqual({
       weight: { format: 'int4', groupSize: 16, channelGroup: 2 },
-      activation: { format: 'int4', groupSize: 16, symmetric: true, clip: 0.9 },
+      activation: { format: 'int4', groupSize: 16, range: 'symmetric', clip: 0.9, hadamard: false },
       outlier: { format: 'int8', channels: 16 },
     });
     const head = quantization.schemeOf(lmHead(config));
@@ -55,7 +55,13 @@ describe('the scheme of a linear', () => {
 
 test('caches are overridden by layer, keys and values apart', () => {
   const quantization = parse(overridden({ 'model.layers.1': { kv_cache: { key_bits: 8 } } }));
-  expect(quantization.kvOf(0)).toEqual({ keyBits: 4, valueBits: 4, keyBeforeRope: false, clip: 1 });
+  expect(quantization.kvOf(0)).toEqual({
+    keyBits: 4,
+    valueBits: 4,
+    keyBeforeRope: false,
+    keyHadamard: false,
+    clip: 1,
+  });
   expect(quantization.kvOf(1)).toMatchObject({ keyBits: 8, valueBits: 4 });
 });
 
@@ -74,7 +80,7 @@ test('experts share an input, and so one order', () => {
 
 describe('the tensors of a linear (64, 96)', () => {
   const linear = { name: 'x', outFeatures: 64, inFeatures: 96, bias: false, input: 'y' };
-  const activation = { format: 'int4', groupSize: 16, symmetric: true, clip: 1 } as const;
+  const activation = { format: 'int4', groupSize: 16, range: 'symmetric', clip: 1, hadamard: false } as const;
   const outlier = { format: 'int8', channels: 16 } as const;
   const tensors = (
     format: string,

@@ -86,6 +86,7 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
     { keyBits: 4, valueBits: 4 },
     { keyBits: 8, valueBits: 4, clip: 0.95 },
     { keyBits: 4, valueBits: 4, simulated: true, keyBeforeRope: true },
+    { keyBits: 4, valueBits: 4, keyHadamard: true },
     { keyBits: 3, valueBits: 2, simulated: true },
   ];
 

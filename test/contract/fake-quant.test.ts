@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { elementFormats, type FakeQuant } from '../../src/backend/formats.ts';
+import { elementFormats, type FakeQuant, integerRanges } from '../../src/backend/formats.ts';
 import { fakeQuantize } from '../../src/numerics/fake-quant.ts';
 import { cpuBackends, gaussians, hostileRows, tensorOf } from './backends.ts';
 
 const base: FakeQuant = {
   format: 'int4',
   groupSize: 32,
-  symmetric: true,
+  range: 'symmetric',
   clip: 0.9,
   outlierChannels: 0,
   outlierFormat: 'none',
@@ -35,7 +35,8 @@ describe.each(cpuBackends)('fakeQuant on $isa', ({ backend }) => {
   };
 
   test.each(elementFormats)('%s gives the bits of the plain quantizer, hostile rows included', (format) => {
-    run(hostileRows(96), { ...base, format });
+    for (const range of integerRanges) run(hostileRows(96), { ...base, format, range });
+    run(hostileRows(96), { ...base, format, hadamard: true });
     run(hostileRows(96), { ...base, format: 'int4', outlierChannels: 32, outlierFormat: format });
   });
 
@@ -43,7 +44,8 @@ describe.each(cpuBackends)('fakeQuant on $isa', ({ backend }) => {
     const settings = fc.record({
       format: fc.constantFrom(...elementFormats),
       groups: fc.integer({ min: 1, max: 4 }),
-      symmetric: fc.boolean(),
+      range: fc.constantFrom(...integerRanges),
+      hadamard: fc.boolean(),
       clip: fc.constantFrom(1, 0.9, 0.85),
       outlierChannels: fc.constantFrom(0, 3, 32),
       outlierFormat: fc.constantFrom('none', 'fp16', 'int8', 'e4m3', 'e5m2'),

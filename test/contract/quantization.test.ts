@@ -18,8 +18,80 @@ describe.each(cpuBackends)('quantization operators on $isa', ({ backend }) => {
     backend.syrk({ x: input, rows, hessian });
     const expected = hessianOf(x, n).map((value) => (value * rows) / 2 + 0.5);
     for (const [i, value] of hessian.f32().entries()) {
+      if (i % n < Math.floor(i / n)) continue; // below the diagonal
       expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-5 * rows);
     }
+  });
+
+  test.each([1, 5, 128, 129, 300])('the Cholesky factor of the inverse of %i channels', (n) => {
+    const x = gaussians(2 * n * n, n).map((value, i) => value * (1 + (i % n) / 8));
+    const hessian = hessianOf(x, n);
+    using matrix = tensorOf('f32', [n, n], hessian);
+    using out = backend.allocate('f32', [n, n]);
+    backend.inverseCholesky({ matrix, out });
+    const expected = upperCholeskyOfInverse(hessian, n);
+    const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    for (const [i, value] of out.f32().entries()) {
+      // n roundings of 2^-24, grown by the condition number (about 100 here).
+      expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-4 * largest);
+    }
+  });
+
+  test('a matrix that is not positive definite is refused', () => {
+    using matrix = tensorOf('f32', [2, 2], [1, 2, 2, 1]);
+    using out = backend.allocate('f32', [2, 2]);
+    expect(() => backend.inverseCholesky({ matrix, out })).toThrowError(/not positive definite/);
+  });
+
+  test.each([
+    { kind: 'share', share: 0.5 },
+    { kind: 'pattern', zeros: 2, of: 4 },
+  ] as const)('pruning by $kind leaves zeros where they were asked for', (prune) => {
+    const [rows, cols] = [16, 64];
+    // Neighbouring channels go together, so that those that stay can make up for those that go.
+    const noise = gaussians(200 * cols, 5);
+    const inputs = noise.map(
+      (x, i) => x + 0.9 * noise[Math.max(0, i - 1)]! + 0.8 * noise[Math.max(0, i - 2)]!,
+    );
+    const hessian = hessianOf(inputs, cols);
+    using weight = tensorOf('f32', [rows, cols], gaussians(rows * cols, 6));
+    const before = weight.f32().slice();
+    using spread = tensorOf('f32', [cols, cols], upperCholeskyOfInverse(hessian, cols));
+    using quantized = backend.allocate('f32', [rows, cols]);
+    using scales = backend.allocate('f32', [rows, 1]);
+    const rule = {
+      format: 'none',
+      publishedRange: false,
+      stale: false,
+      roundToFp16: false,
+      clip: 1,
+    } as const;
+    const error = (values: Float32Array) => {
+      let sum = 0;
+      for (let row = 0; row < rows; row++) {
+        for (let i = 0; i < cols; i++) {
+          for (let j = 0; j < cols; j++) {
+            const [a, b] = [row * cols + i, row * cols + j];
+            sum += (values[a]! - before[a]!) * hessian[i * cols + j]! * (values[b]! - before[b]!);
+          }
+        }
+      }
+      return sum;
+    };
+    for (let start = 0; start < cols; start += 32) {
+      const columns = { start, end: start + 32, groupSize: cols, channelGroup: 1 };
+      backend.gptqColumns({ weight, quantized, spread, scales, ...columns, rule, prune });
+    }
+    const zeros = [...quantized.f32()].filter((value) => value === 0).length;
+    expect(zeros).toBe((rows * cols) / 2);
+    if (prune.kind === 'pattern') {
+      for (let i = 0; i < rows * cols; i += 4) {
+        expect([...quantized.f32().subarray(i, i + 4)].filter((value) => value === 0)).toHaveLength(2);
+      }
+    }
+    // The weights that stay make up for those that went.
+    const dropped = before.map((value, i) => (quantized.f32()[i] === 0 ? 0 : value));
+    expect(error(quantized.f32())).toBeLessThan(0.8 * error(dropped));
   });
 
   test('column statistics gather over calls', () => {

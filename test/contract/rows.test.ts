@@ -7,7 +7,7 @@ import { cpuBackends, gaussians, hostileRows, tensorOf } from './backends.ts';
 const quantizer = {
   format: 'int4',
   groupSize: 16,
-  symmetric: true,
+  range: 'symmetric',
   clip: 0.9,
   outlierChannels: 8,
   outlierFormat: 'int8',

@@ -22,19 +22,19 @@ describe('activations', () => {
     expectSameNumbers(concatenate(rows), golden(`act_w${bits}_g32_o32int8_clip${clip}`).values);
   });
 
-  test.each([true, false])('a simulated row, symmetric: %s', (symmetric) => {
+  test.each(['symmetric', 'asymmetric'] as const)('a simulated row, %s', (range) => {
     const rows = rowsOf(golden('x')).map((row) =>
       fakeQuantize(row, {
         format: 'int4',
         groupSize: 32,
-        symmetric,
-        clip: symmetric ? 0.9 : 1,
+        range,
+        clip: range === 'symmetric' ? 0.9 : 1,
         outlierChannels: 32,
         outlierFormat: 'int8',
         outlierClip: 1,
       }),
     );
-    const name = symmetric ? 'act_w4_g32_o32int8_clip0.9' : 'act_w4_asym_g32_o32int8_clip1';
+    const name = range === 'symmetric' ? 'act_w4_g32_o32int8_clip0.9' : 'act_w4_asym_g32_o32int8_clip1';
     expectSameNumbers(concatenate(rows), golden(name).values);
   });
 });

@@ -82,7 +82,7 @@ describe('weights and activations', () => {
         const simulated = fakeQuantize(row, {
           ...scheme,
           format: 'int4',
-          symmetric: true,
+          range: 'symmetric',
           outlierFormat: 'int8',
           outlierClip: 1,
         });
@@ -109,7 +109,7 @@ describe('weights and activations', () => {
     const back = fakeQuantize(row, {
       format,
       groupSize: 32,
-      symmetric: true,
+      range: 'symmetric',
       clip: 1,
       outlierChannels: 0,
       outlierFormat: 'none',

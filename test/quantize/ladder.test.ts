@@ -8,7 +8,8 @@ import { measurePerplexity } from '../../src/evaluate/perplexity.ts';
 import { Model } from '../../src/model/model.ts';
 import { Scorer } from '../../src/model/scorer.ts';
 import { calibrationWindows } from '../../src/quantize/calibration-text.ts';
-import { ladder, presetNamed, resized } from '../../src/quantize/presets.ts';
+import { ladder } from '../../src/quantize/ladder.ts';
+import { presetNamed, resized } from '../../src/quantize/presets.ts';
 import type { Recipe } from '../../src/quantize/recipe.ts';
 import { simulate } from '../../src/quantize/simulate.ts';
 import { loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts';
@@ -49,6 +50,16 @@ test.each([
   const expected = golden[name]![row]!;
   expect(Math.abs((await perplexity(name, recipe)) / expected - 1)).toBeLessThan(0.01);
 });
+
+test.each(['tiny-classics-outliers', 'tiny-classics'])(
+  'our recipe loses at most half of what the published one loses on %s',
+  async (name) => {
+    const full = golden[name]!.FP32!;
+    const published = golden[name]!['+ KV INT4 (atom-paper)']!;
+    const ours = await perplexity(name, small('atom'));
+    expect(ours - full).toBeLessThan(0.5 * (published - full));
+  },
+);
 
 test('groups that do not divide the channels are refused before anything is computed', async () => {
   const checkpoint = openCheckpoint(join(root, 'models/tiny-classics'));

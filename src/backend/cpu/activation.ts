@@ -2,7 +2,7 @@
 import { AtomError } from '../../errors.ts';
 import type { Activation, Backend } from '../backend.ts';
 import { expectFakeQuant, expectShape, expectTensor } from '../check.ts';
-import { type ActivationFormat, elementFormats } from '../formats.ts';
+import { type ActivationFormat, elementFormats, integerRanges } from '../formats.ts';
 import type { Tensor } from '../tensor.ts';
 import { NativeStruct } from './native-struct.ts';
 
@@ -38,9 +38,10 @@ export class CpuActivation implements Activation {
       { integer: kind },
       { integer: q ? elementFormats.indexOf(q.format) : 0 },
       { integer: q?.groupSize ?? 0 },
-      { integer: Number(q?.symmetric ?? true) },
+      { integer: q ? integerRanges.indexOf(q.range) : 0 },
       { integer: q?.outlierChannels ?? 0 },
       { integer: q ? elementFormats.indexOf(q.outlierFormat) : 0 },
+      { integer: Number(q?.hadamard ?? false) },
       { double: q?.clip ?? 1 },
       { double: q?.outlierClip ?? 1 },
     ]);

@@ -6,6 +6,7 @@ import { activationBytes, CpuActivation } from './activation.ts';
 import { AttentionState, attention, ropeAppendKv } from './attention.ts';
 import { fakeQuant } from './fake-quant.ts';
 import { gptqColumns } from './gptq.ts';
+import { inverseCholesky } from './inverse-cholesky.ts';
 import { CpuKvCache, cpuKvCache } from './kv-cache.ts';
 import { linear, loadLinear } from './linear.ts';
 import { logProb } from './log-prob.ts';
@@ -100,6 +101,10 @@ export class CpuBackend implements Backend {
 
   syrk(args: Args<'syrk'>): void {
     syrk(this.operators, args);
+  }
+
+  inverseCholesky(args: Args<'inverseCholesky'>): void {
+    inverseCholesky(this.operators, args);
   }
 
   gptqColumns(args: Args<'gptqColumns'>): void {

@@ -1,7 +1,7 @@
 // Quantize and dequantize on the CPU: checks, then one native call.
 import type { Backend } from '../backend.ts';
 import { expectFakeQuant, expectTensor } from '../check.ts';
-import { elementFormats } from '../formats.ts';
+import { elementFormats, integerRanges } from '../formats.ts';
 import type { NativeOperators } from './native.ts';
 
 export function fakeQuant(
@@ -19,10 +19,11 @@ export function fakeQuant(
     cols,
     elementFormats.indexOf(quantizer.format),
     quantizer.groupSize,
-    Number(quantizer.symmetric),
+    integerRanges.indexOf(quantizer.range),
     quantizer.clip,
     quantizer.outlierChannels,
     elementFormats.indexOf(quantizer.outlierFormat),
     quantizer.outlierClip,
+    Number(quantizer.hadamard ?? false),
   );
 }

@@ -1,12 +1,14 @@
 // A block of GPTQ's columns on the CPU: quantized column by column, then spread over the columns after it.
 import type { Backend } from '../backend.ts';
 import { expectShape, expectTensor } from '../check.ts';
-import { elementFormats, type GroupScaleRule } from '../formats.ts';
+import { elementFormats, type GroupScaleRule, type PruneRule } from '../formats.ts';
+import { addProduct } from './dense-product.ts';
 import { allocateTensor } from './memory.ts';
 import type { NativeOperators } from './native.ts';
 
 export function gptqColumns(operators: NativeOperators, args: Parameters<Backend['gptqColumns']>[0]): void {
-  const { weight, quantized, spread, scales, start, end, groupSize, channelGroup, rule } = args;
+  const { weight, quantized, spread, importance, scales, start, end, groupSize, channelGroup, rule, prune } =
+    args;
   const [rows, cols] = weight.shape as [number, number];
   expectShape(
     'gptqColumns',
@@ -19,7 +21,7 @@ export function gptqColumns(operators: NativeOperators, args: Parameters<Backend
     () => `[${start}, ${end}) is not among ${cols} columns`,
   );
   expectTensor('gptqColumns', 'quantized', quantized, { dtypes: ['f32'], atLeast: rows * cols });
-  expectTensor('gptqColumns', 'spread', spread, { dtypes: ['f32'], atLeast: cols * cols });
+  if (spread) expectTensor('gptqColumns', 'spread', spread, { dtypes: ['f32'], atLeast: cols * cols });
   const groups = scales.shape.at(-1)!;
   expectTensor('gptqColumns', 'scales', scales, { dtypes: ['f32'], atLeast: (rows / channelGroup) * groups });
   expectShape(
@@ -27,16 +29,39 @@ export function gptqColumns(operators: NativeOperators, args: Parameters<Backend
     Math.ceil(end / groupSize) <= groups,
     () => `column ${end - 1} is beyond ${groups} groups of ${groupSize}`,
   );
-  using native = describe(rule);
+  if (importance) expectTensor('gptqColumns', 'importance', importance, { dtypes: ['f32'], atLeast: cols });
+  expectShape('gptqColumns', !prune || spread !== undefined, () => 'pruning needs a spread');
+  if (prune?.kind === 'pattern') {
+    const { of } = prune;
+    expectShape(
+      'gptqColumns',
+      (end - start) % of === 0,
+      () => `${end - start} columns do not divide into patterns of ${of}`,
+    );
+  }
   using errors = allocateTensor('f32', [rows, end - start]);
+  const pruneBelow =
+    prune?.kind === 'share'
+      ? operators.prune_threshold!(
+          weight.address,
+          spread!.address,
+          errors.address,
+          rows,
+          cols,
+          start,
+          end,
+          prune.share,
+        )
+      : 0;
+  using native = describe(rule, prune, pruneBelow);
   operators.gptq_block!(
     weight.address,
     quantized.address,
     errors.address,
-    spread.address,
+    spread?.address ?? 0,
     scales.address,
     native.address,
-    0,
+    importance?.address ?? 0,
     rows,
     cols,
     start,
@@ -45,13 +70,35 @@ export function gptqColumns(operators: NativeOperators, args: Parameters<Backend
     groups,
     channelGroup,
   );
-  operators.gptq_spread!(weight.address, errors.address, spread.address, rows, cols, start, end);
+  if (!spread || end === cols) return;
+  // weight[:, end:] -= errors spread[start:end, end:]
+  using turned = allocateTensor('f32', [cols - end, end - start]);
+  const width = end - start;
+  operators.transpose!(
+    spread.address + 4 * (start * cols + end),
+    cols,
+    turned.address,
+    width,
+    width,
+    cols - end,
+  );
+  addProduct(operators, {
+    left: { address: errors.address, pitch: width, rows },
+    right: { address: turned.address, pitch: width, rows: cols - end },
+    length: width,
+    out: { address: weight.address, pitch: cols, column: end },
+  });
 }
 
-/** The GroupScaleRule of native/cpu/gptq_block.h: five i32, then three f32. */
-function describe({ format, publishedRange, stale, roundToFp16, clip }: GroupScaleRule) {
-  const search = typeof clip === 'number' ? { steps: 0, low: 1 } : clip;
-  const memory = allocateTensor('i32', [8]);
+/** The GroupScaleRule of native/cpu/gptq_block.h: eight i32, then four f32. */
+function describe(
+  { format, publishedRange, stale, roundToFp16, clip, tensorScale = 1 }: GroupScaleRule,
+  prune: PruneRule | undefined,
+  pruneBelow: number,
+) {
+  const search = typeof clip === 'number' ? { steps: 0, low: 1, eitherSign: false } : clip;
+  const pattern = prune?.kind === 'pattern' ? prune : { zeros: 0, of: 0 };
+  const memory = allocateTensor('i32', [12]);
   memory
     .i32()
     .set([
@@ -60,10 +107,13 @@ function describe({ format, publishedRange, stale, roundToFp16, clip }: GroupSca
       Number(stale),
       Number(roundToFp16),
       search.steps,
+      Number(search.eitherSign ?? false),
+      pattern.of,
+      pattern.zeros,
     ]);
   memory
-    .view([3], { dtype: 'f32', byteOffset: 20 })
+    .view([4], { dtype: 'f32', byteOffset: 32 })
     .f32()
-    .set([typeof clip === 'number' ? clip : 1, search.low, 1]);
+    .set([typeof clip === 'number' ? clip : 1, search.low, tensorScale, pruneBelow]);
   return memory;
 }

@@ -96,6 +96,7 @@ export class CpuKvCache implements KvCache {
       { integer: fake(format.keyBits) },
       { integer: fake(format.valueBits) },
       { integer: Number(format.keyBeforeRope ?? false) },
+      { integer: Number(format.keyHadamard ?? false) },
       { double: format.clip ?? 1 },
     ]);
   }

@@ -117,7 +117,9 @@ export function linear(operators: NativeOperators, args: Parameters<Backend['lin
   for (const piece of weight.pieces) {
     operators.linear_dense!(
       activation.storage.address,
+      weight.inFeatures,
       piece.address,
+      weight.inFeatures,
       weight.bias ? weight.bias.address + 4 * column : 0,
       out.address,
       tokens,

@@ -1,6 +1,8 @@
 // Statistics of columns on the CPU, alone and in pairs: checks, then one native call.
 import type { Backend } from '../backend.ts';
 import { expectTensor } from '../check.ts';
+import { addProduct } from './dense-product.ts';
+import { allocateTensor } from './memory.ts';
 import type { NativeOperators } from './native.ts';
 
 export function columnStatistics(
@@ -25,9 +27,23 @@ export function columnStatistics(
   );
 }
 
+/** Columns of a strip of the Hessian: wide enough to keep products busy, narrow enough to skip half the square. */
+const stripColumns = 512;
+
 export function syrk(operators: NativeOperators, { x, rows, hessian }: Parameters<Backend['syrk']>[0]): void {
   const n = hessian.shape.at(-1)!;
   expectTensor('syrk', 'hessian', hessian, { dtypes: ['f32'], atLeast: n * n });
   expectTensor('syrk', 'x', x, { dtypes: ['f32'], atLeast: rows * n });
-  operators.syrk!(x.address, rows, n, hessian.address);
+  // Rows of the turned input are what products run along.
+  using turned = allocateTensor('f32', [n, rows]);
+  operators.transpose!(x.address, n, turned.address, rows, rows, n);
+  for (let first = 0; first < n; first += stripColumns) {
+    const last = Math.min(n, first + stripColumns);
+    addProduct(operators, {
+      left: { address: turned.address, pitch: rows, rows: last },
+      right: { address: turned.address + 4 * first * rows, pitch: rows, rows: last - first },
+      length: rows,
+      out: { address: hessian.address, pitch: n, column: first },
+    });
+  }
 }

@@ -2,6 +2,7 @@
 // Tensors come from whoever calls; caches and weights are plain arrays here.
 import { asymmetricParameters, dequantizeAsymmetric, quantizeAsymmetric } from '../../numerics/asymmetric.ts';
 import { fakeQuantize } from '../../numerics/fake-quant.ts';
+import { walshHadamard } from '../../numerics/hadamard.ts';
 import { decodeBf16, decodeFp16, encodeBf16, roundToBf16 } from '../../numerics/half-floats.ts';
 import type { Activation, AttentionGeometry, Backend, Batch } from '../backend.ts';
 import type { KvFormat } from '../formats.ts';
@@ -117,19 +118,23 @@ export class ReferenceKvLayer {
   append(args: Omit<Args<'ropeAppendKv'>, 'cache' | 'layer'>): void {
     const { qkv, geometry, cos, sin, qNorm, kNorm, epsilon = 0, batch } = args;
     const { numHeads, numKvHeads, headDim } = geometry;
-    const { keyBits, valueBits, keyBeforeRope = false, clip = 1 } = this.format;
+    const { keyBits, valueBits, keyBeforeRope = false, keyHadamard = false, clip = 1 } = this.format;
     for (const { token, position, block } of placesOf(batch, this.blockSize)) {
       const table = (tensor: Tensor) =>
         tensor.f32().subarray((position * headDim) / 2, ((position + 1) * headDim) / 2);
       const head = (index: number) => headOf(qkv, geometry, token, index);
       const prepare = (x: Float32Array, norm: Tensor | undefined) =>
         norm ? normalised(x, norm.f32(), epsilon) : x.slice();
-      for (let i = 0; i < numHeads; i++) head(i).set(rotate(prepare(head(i), qNorm), table(cos), table(sin)));
+      const turn = (x: Float32Array) => {
+        const rotated = rotate(x, table(cos), table(sin));
+        return keyHadamard ? walshHadamard(rotated, headDim & -headDim) : rotated;
+      };
+      for (let i = 0; i < numHeads; i++) head(i).set(turn(prepare(head(i), qNorm)));
       for (let i = 0; i < numKvHeads; i++) {
         const plain = prepare(head(numHeads + i), kNorm);
         const key = keyBeforeRope
-          ? rotate(throughCache(plain, keyBits, clip), table(cos), table(sin))
-          : throughCache(rotate(plain, table(cos), table(sin)), keyBits, clip);
+          ? turn(throughCache(plain, keyBits, clip))
+          : throughCache(turn(plain), keyBits, clip);
         const value = throughCache(head(numHeads + numKvHeads + i).slice(), valueBits, clip);
         this.#entries.set(`${block}/${position % this.blockSize}/${i}`, { key, value });
       }

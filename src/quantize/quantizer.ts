@@ -1,0 +1,221 @@
+// The pipeline: a checkpoint in, quantized layers out, one at a time, with memory bounded by one layer and the calibration
+// tokens. What is done with a layer (kept for simulation, packed and written) is the caller's business.
+import type { Backend } from '../backend/backend.ts';
+import type { KvFormat } from '../backend/formats.ts';
+import type { Tensor } from '../backend/tensor.ts';
+import type { Checkpoint } from '../checkpoint/open-checkpoint.ts';
+import { floatsOf } from '../model/checkpoint-tensors.ts';
+import type { LayerSource, LinearGroup, LinearInput, ModelSource } from '../model/model-source.ts';
+import { plainSource } from '../model/plain-source.ts';
+import { requireRunning } from './interruption.ts';
+import { LayerRunner } from './layer-runner.ts';
+import { LayerWeights } from './layer-weights.ts';
+import { loadMatrix, scaleColumns } from './matrix.ts';
+import type { Precision } from './precision.ts';
+import {
+  type ChannelOrders,
+  hadamardDown,
+  layerSource,
+  reorderLayer,
+  transformLayer,
+} from './prepare-layer.ts';
+import { linearInputs, measureProfile, type Profile } from './profile.ts';
+import { type QuantizedLinear, roundLayer } from './quantize-layer.ts';
+import { type Recipe, requireFits } from './recipe.ts';
+import { migrateLayer } from './transforms/migrate-layer.ts';
+import { seededRandom } from './transforms/orthogonal.ts';
+import { Rotation } from './transforms/rotation.ts';
+
+export interface QuantizeOptions {
+  readonly backend: Backend;
+  readonly recipe: Recipe;
+  /** Calibration windows of token ids, all of one length. */
+  readonly samples: readonly Int32Array[];
+  /** Of the rotation's random part; the same seed gives the same bits. */
+  readonly seed?: number;
+  /** Formats that differ from the recipe's, by layer and input. */
+  readonly precision?: Precision;
+  /** Measured before; by default it is measured here. */
+  readonly profile?: Profile;
+  readonly onProgress?: (stage: 'profile' | 'quantize', done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface QuantizedLayer extends Disposable {
+  readonly index: number;
+  readonly weights: LayerWeights;
+  readonly orders: ChannelOrders;
+  /** The layer as the decoder simulates it; it reads `weights`. */
+  readonly source: LayerSource;
+  readonly linears: readonly QuantizedLinear[];
+  readonly seconds: number;
+}
+
+/** Fills a layer's weights with values rounded by an earlier run, and says whether it did. */
+export type Restore = (index: number, weights: LayerWeights) => QuantizedLinear[] | undefined;
+
+export class Quantizer implements Disposable {
+  readonly profile: Profile;
+  readonly kvFormat: KvFormat;
+  /** (vocab, hidden) f32 when the residual was turned, else the checkpoint's own. */
+  readonly embedding: Tensor;
+  readonly finalNorm: Tensor;
+  readonly lmHead: LinearGroup;
+  /** Whether embedding and head were changed, so that they are tied no longer. */
+  readonly turned: boolean;
+  readonly #options: QuantizeOptions;
+  readonly #source: ModelSource;
+  readonly #rotation: Rotation | undefined;
+  readonly #owned: Tensor[] = [];
+
+  /** Measures the profile. Throws `bad-option` for a recipe that does not fit, `cancelled`. */
+  static async open(checkpoint: Checkpoint, options: QuantizeOptions): Promise<Quantizer> {
+    const { backend, recipe, samples, onProgress, signal } = options;
+    const { config } = checkpoint;
+    requireFits(recipe, [config.hiddenSize, config.numHeads * config.headDim, config.intermediateSize]);
+    const source = plainSource(checkpoint, { backend, compute: 'f32' });
+    const profile =
+      options.profile ??
+      (await measureProfile(source, {
+        backend,
+        samples,
+        residual: recipe.transforms.rotateResidual,
+        ...(onProgress && { onProgress: (done, total) => onProgress('profile', done, total) }),
+        ...(signal && { signal }),
+      }));
+    return new Quantizer(source, profile, options);
+  }
+
+  private constructor(source: ModelSource, profile: Profile, options: QuantizeOptions) {
+    const { backend, recipe, seed = 0 } = options;
+    this.#source = source;
+    this.#options = options;
+    this.profile = profile;
+    this.kvFormat = simulatedCache(recipe);
+    this.turned = recipe.transforms.rotateResidual;
+    this.#rotation = this.turned
+      ? new Rotation(backend, {
+          covariance: profile.residual!,
+          outliers: recipe.outliers.channels,
+          random: seededRandom(seed),
+        })
+      : undefined;
+    this.finalNorm = this.#rotation ? this.#ones(source.finalNorm.size) : source.finalNorm;
+    this.embedding = this.#rotation ? this.#turn(source.embedding) : source.embedding;
+    this.lmHead = this.#rotation
+      ? {
+          ...source.lmHead,
+          sources: source.lmHead.sources.map(({ weight }) => ({
+            kind: 'dense',
+            weight: this.#turn(weight, source.finalNorm),
+            compute: 'f32',
+          })),
+        }
+      : source.lmHead;
+  }
+
+  get config() {
+    return this.#source.config;
+  }
+
+  /** Layer after layer; each belongs to the caller. `restore` takes over what an earlier run has done. */
+  async *layers({ restore }: { restore?: Restore } = {}): AsyncGenerator<QuantizedLayer> {
+    const { backend, samples, onProgress, signal } = this.#options;
+    const { config, embedding } = this.#source;
+    using runner = new LayerRunner({
+      backend,
+      config,
+      embedding: this.#rotation ? this.embedding : embedding,
+      samples,
+    });
+    for (let index = 0; index < config.numLayers; index++) {
+      requireRunning(signal);
+      const started = performance.now();
+      const layer = this.#quantize(index, runner, restore);
+      onProgress?.('quantize', index + 1, config.numLayers);
+      yield { ...layer, seconds: (performance.now() - started) / 1000 };
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.#owned) tensor[Symbol.dispose]();
+    this.#rotation?.[Symbol.dispose]();
+    this.#source[Symbol.dispose]();
+  }
+
+  #quantize(
+    index: number,
+    runner: LayerRunner,
+    restore: Restore | undefined,
+  ): Omit<QuantizedLayer, 'seconds'> {
+    const { backend, recipe, precision } = this.#options;
+    const { config } = this.#source;
+    const recipeOf = (input: LinearInput) => withPrecision(recipe, precision?.[index]?.[input]);
+    const profile = this.profile.layers[index]!;
+    const weights = new LayerWeights(backend, this.#source.layer(index));
+    if (recipe.transforms.migration !== 'none') {
+      migrateLayer(weights, { backend, recipe, config, runner, index, profile, rows: this.profile.rows });
+    }
+    const orders = transformLayer(weights, { recipe, config, profile, rotation: this.#rotation });
+    reorderLayer(weights, orders);
+    if (recipe.transforms.downHadamard) hadamardDown(weights, { backend, recipe });
+    const tensors: Partial<Record<LinearInput, Tensor>> = {};
+    for (const input of linearInputs) {
+      const order = orders[input];
+      if (!order) continue;
+      const tensor = backend.allocate('i32', [order.length]);
+      tensor.i32().set(order);
+      tensors[input] = tensor;
+    }
+    const source = layerSource(weights, { orders: tensors, recipeOf });
+    const { kvFormat } = this;
+    let linears = restore?.(index, weights);
+    if (linears) runner.run({ source, index, kvFormat, advance: true });
+    else linears = roundLayer(weights, { backend, runner, source, index, kvFormat, recipeOf });
+    return {
+      index,
+      weights,
+      orders,
+      source,
+      linears,
+      [Symbol.dispose]() {
+        weights[Symbol.dispose]();
+        for (const tensor of Object.values(tensors)) tensor[Symbol.dispose]();
+      },
+    };
+  }
+
+  #ones(size: number): Tensor {
+    const tensor = this.#options.backend.allocate('f32', [size]);
+    tensor.f32().fill(1);
+    this.#owned.push(tensor);
+    return tensor;
+  }
+
+  /** A table of rows (vocab, hidden), times the gains if there are any, turned with the residual. */
+  #turn(table: Tensor, gains?: Tensor): Tensor {
+    const { backend } = this.#options;
+    using rows = loadMatrix(backend, table);
+    if (gains) scaleColumns(rows, floatsOf(gains));
+    const out = backend.allocate('f32', table.shape);
+    this.#owned.push(out);
+    this.#rotation!.turn(rows, out);
+    return out;
+  }
+}
+
+function withPrecision(recipe: Recipe, formats: Precision[number][LinearInput] | undefined): Recipe {
+  if (!formats) return recipe;
+  return {
+    ...recipe,
+    weight: { ...recipe.weight, format: formats.weight },
+    activation: { ...recipe.activation, format: formats.activation },
+  };
+}
+
+function simulatedCache({ kv }: Recipe): KvFormat {
+  const { keyBits, valueBits, keyBeforeRope, keyHadamard, clip } = kv;
+  if (keyBits === 16 && valueBits === 16) return { keyBits: 32, valueBits: 32, keyHadamard };
+  return { keyBits, valueBits, simulated: true, keyBeforeRope, keyHadamard, clip };
+}
