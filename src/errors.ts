@@ -41,6 +41,8 @@ const table = {
   io: { status: 500, exit: 1 },
   'download-failed': { status: 502, exit: 1 },
   numeric: { status: 500, exit: 1 },
+  /** The engine's thread has died; only a new engine helps. */
+  'engine-failed': { status: 503, exit: 70 },
   internal: { status: 500, exit: 70 },
 } as const satisfies Record<string, { status: number; exit: number }>;
 

@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
+import type { GenerationConfig } from '../checkpoint/generation-config.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import { recommendedSampling } from '../engine/prepare-request.ts';
 import type { SamplingOptions } from '../engine/sampling-options.ts';
 import { type GenerateOptions, Session } from '../engine/session.ts';
 import { loadModel } from '../model/load-model.ts';
@@ -113,15 +115,11 @@ export function openSession(path: string, options: SessionOptions): TextSession 
 }
 
 /** The command line's settings over the checkpoint's own. */
-function samplingOf(options: SessionOptions, generation: ReturnType<typeof openCheckpoint>['generation']) {
-  const own = generation.doSample === false ? { ...generation, temperature: 0 } : generation;
-  const chosen = {
-    temperature: options.temperature ?? own.temperature,
-    topK: options.topK ?? own.topK,
-    topP: options.topP ?? own.topP,
-    minP: options.minP,
-    repetitionPenalty: options.repetitionPenalty ?? own.repetitionPenalty,
-    seed: options.seed,
+function samplingOf(options: SessionOptions, generation: GenerationConfig): SamplingOptions {
+  const { temperature, topK, topP, minP, repetitionPenalty, seed } = options;
+  const chosen = Object.entries({ temperature, topK, topP, minP, repetitionPenalty, seed });
+  return {
+    ...recommendedSampling(generation),
+    ...Object.fromEntries(chosen.filter(([, value]) => value !== undefined)),
   };
-  return Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined));
 }

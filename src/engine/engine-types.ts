@@ -51,7 +51,7 @@ export interface TokenLogprob {
   readonly tokenId: number;
   /** Natural logarithm of the probability that the model gives the token, before anything changes its logits. */
   readonly logprob: number;
-  /** The most probable tokens, the first of them first. */
+  /** The most probable tokens, the first of them first; then the token itself, where it is not one of them. */
   readonly topLogprobs: readonly TopLogprob[];
 }
 
@@ -114,7 +114,8 @@ export interface EngineInfo {
   readonly vocabSize: number;
   /** Most sequences that run together. */
   readonly maxBatch: number;
-  readonly summary?: object;
+  /** What a log or a page about the server may show of the model and its memory. */
+  readonly summary?: Readonly<Record<string, string | number>>;
 }
 
 /** `Engine` is one; tests of the server write others. */

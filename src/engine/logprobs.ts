@@ -1,7 +1,10 @@
 // Log-probabilities of a token and of the most probable ones, as the model gives them before anything changes its logits.
 import type { TokenLogprob, TopLogprob } from './engine-types.ts';
 
-/** logits (vocab) f32; `top` of the most probable tokens are named, the most probable first, of equals the lower id. */
+/**
+ * logits (vocab) f32; `top` of the most probable tokens are named, the most probable first, of equals the lower id, and
+ * after them the token itself where it is not among them.
+ */
 export function tokenLogprob(logits: Float32Array, tokenId: number, top: number): TokenLogprob {
   let largest = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) if (logits[id]! > largest) largest = logits[id]!;
@@ -11,7 +14,9 @@ export function tokenLogprob(logits: Float32Array, tokenId: number, top: number)
   const topLogprobs = mostProbable(logits, top).map(
     (id): TopLogprob => ({ tokenId: id, logprob: logits[id]! - logTotal }),
   );
-  return { tokenId, logprob: logits[tokenId]! - logTotal, topLogprobs };
+  const logprob = logits[tokenId]! - logTotal;
+  if (!topLogprobs.some((candidate) => candidate.tokenId === tokenId)) topLogprobs.push({ tokenId, logprob });
+  return { tokenId, logprob, topLogprobs };
 }
 
 /** Ids of the `count` largest logits, by insertion: the few that are asked for make a heap needless. */

@@ -1,15 +1,15 @@
 // What the engine's two sides say to each other: the thread of its callers and the worker that owns model and cache.
 // Plain data that survives structured cloning; one message per step carries the tokens of all sequences.
 import type { ErrorCode } from '../errors.ts';
-import type { EngineStats, TokenLogprob } from './engine-types.ts';
-import type { WorkerOptions } from './options.ts';
+import type { EngineInfo, EngineStats, TokenLogprob } from './engine-types.ts';
+import type { EngineOptions } from './options.ts';
 import type { EngineRequest } from './request.ts';
 import type { FinishReason } from './sequence.ts';
 
 /** What the worker starts with. */
 export interface WorkerStart {
   readonly modelPath: string;
-  readonly options: WorkerOptions;
+  readonly options: EngineOptions;
 }
 
 export type ToWorker =
@@ -25,11 +25,7 @@ export type FromWorker =
 
 export interface ReadyMessage {
   readonly type: 'ready';
-  readonly maxModelLen: number;
-  readonly maxBatch: number;
-  readonly vocabSize: number;
-  /** What a log or a health page may show of the model and its memory. */
-  readonly summary: Readonly<Record<string, string | number>>;
+  readonly info: EngineInfo;
   readonly stats: EngineStats;
 }
 

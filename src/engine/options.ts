@@ -22,7 +22,8 @@ export interface EngineOptions {
    * that repeats itself, the same tokens always. Default 0, no guessing.
    */
   readonly speculative?: number;
+  /** Answers that may wait beyond those that run; more are refused with `queue-full`. Default 1024. */
+  readonly maxQueue?: number;
 }
 
-/** What the worker needs of them; all of it can be cloned. */
-export type WorkerOptions = EngineOptions;
+export const defaultMaxQueue = 1024;

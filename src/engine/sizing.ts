@@ -24,8 +24,8 @@ export interface EnginePlan {
 }
 
 export const defaultBlockSize = 32;
-const defaultBatch = 64;
-const defaultStepTokens = 256;
+export const defaultBatch = 64;
+export const defaultStepTokens = 256;
 
 /** Throws `out-of-memory` where not even one block fits, `bad-option` where a context was asked for that does not fit. */
 export function planEngine(facts: SizingFacts, options: EngineOptions = {}): EnginePlan {

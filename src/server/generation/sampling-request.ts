@@ -28,7 +28,8 @@ export function samplingRequest(body: SamplingBody): SamplingRequest {
     ignoreEos: body.ignore_eos,
     minTokens: body.min_tokens,
     skipSpecialTokens: body.skip_special_tokens,
-    priority: body.priority,
+    // The engine's way round: the higher goes first.
+    priority: body.priority === undefined ? undefined : -body.priority,
   });
 }
 

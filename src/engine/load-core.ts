@@ -1,0 +1,89 @@
+// A folder in, an engine without a thread out: backend, model and cache, sized for the memory that is left.
+import { availableMemory } from 'node:process';
+import type { Backend } from '../backend/backend.ts';
+import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
+import { nativeAddon } from '../backend/cpu/native.ts';
+import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import { loadModel } from '../model/load-model.ts';
+import type { Model } from '../model/model.ts';
+import { EngineCore } from './core.ts';
+import type { EngineInfo } from './engine-types.ts';
+import type { EngineOptions } from './options.ts';
+import { defaultBatch, defaultBlockSize, defaultStepTokens, type EnginePlan, planEngine } from './sizing.ts';
+
+export interface LoadedCore extends Disposable {
+  readonly core: EngineCore;
+  readonly info: EngineInfo;
+}
+
+/** Throws what `loadModel` and `planEngine` throw. */
+export function loadCore(path: string, options: EngineOptions = {}): LoadedCore {
+  const { maxBatch = defaultBatch, blockSize = defaultBlockSize, compute = 'bf16', threads } = options;
+  const begin = performance.now();
+  if (threads !== undefined) nativeAddon().setThreadCount(threads);
+  const { config } = openCheckpoint(path);
+  const maxTokens = Math.max(maxBatch, options.maxStepTokens ?? defaultStepTokens);
+  const maxPositions = Math.min(options.maxModelLen ?? config.maxPositions, config.maxPositions);
+  const owned: Disposable[] = [];
+  const own = <T extends Disposable>(resource: T): T => {
+    owned.unshift(resource);
+    return resource;
+  };
+  const dispose = () => {
+    for (const resource of owned) resource[Symbol.dispose]();
+  };
+  try {
+    const backend = own(new CpuBackend());
+    const model = own(loadModel(path, { backend, compute, maxTokens, maxOutputs: maxBatch, maxPositions }));
+    const plan = planEngine(
+      {
+        blockBytes: bytesOfBlock(model, blockSize),
+        weightBytes: model.weightBytes,
+        availableBytes: availableMemory(),
+        maxPositions: model.maxPositions,
+      },
+      options,
+    );
+    const { prefixCache = true, speculative = 0 } = options;
+    const core = own(new EngineCore({ model, backend, plan, prefixCache, speculative }));
+    const info = infoOf({ model, backend, plan, compute, seconds: (performance.now() - begin) / 1000 });
+    return { core, info, [Symbol.dispose]: dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+/** All layers; what a cache of one block takes is what each block of a larger one takes. */
+function bytesOfBlock(model: Model, blockSize: number): number {
+  using cache = model.createKvCache({ blockSize, numBlocks: 1 });
+  return cache.byteLength;
+}
+
+interface Loaded {
+  readonly model: Model;
+  readonly backend: Backend;
+  readonly plan: EnginePlan;
+  readonly compute: string;
+  readonly seconds: number;
+}
+
+function infoOf({ model, backend, plan, compute, seconds }: Loaded): EngineInfo {
+  const { maxModelLen, maxBatch, numBlocks, blockSize, kvBytes } = plan;
+  return {
+    maxModelLen,
+    maxBatch,
+    vocabSize: model.config.vocabSize,
+    summary: {
+      architecture: model.config.architecture,
+      scheme: compute,
+      backend: backend.name,
+      threads: nativeAddon().threadCount(),
+      weightBytes: model.weightBytes,
+      kvBytes,
+      kvBlocks: numBlocks,
+      kvTokens: numBlocks * blockSize,
+      loadSeconds: Math.round(seconds * 1000) / 1000,
+    },
+  };
+}
