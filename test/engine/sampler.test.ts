@@ -138,9 +138,9 @@ test('log-probabilities are the log softmax, the most probable first', () => {
   const { tokenId, logprob, topLogprobs } = tokenLogprob(logits, 3, 2);
   expect(tokenId).toBe(3);
   expect(logprob).toBeCloseTo(-total, 12);
-  expect(topLogprobs.map((top) => top.tokenId)).toEqual([1, 2]);
+  expect(topLogprobs.map((top) => top.tokenId)).toEqual([1, 2, 3]);
   expect(topLogprobs[0]!.logprob).toBeCloseTo(3 - total, 12);
-  expect(tokenLogprob(logits, 3, 0).topLogprobs).toEqual([]);
+  expect(tokenLogprob(logits, 3, 0).topLogprobs).toEqual([{ tokenId, logprob }]);
   expect(tokenLogprob(Float32Array.from([1, 1, 1, 2]), 0, 9).topLogprobs.map((top) => top.tokenId)).toEqual([
     3, 0, 1, 2,
   ]);
