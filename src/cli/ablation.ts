@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { measurePerplexity } from '../evaluate/perplexity.ts';
+import { openHub } from '../hub/hub.ts';
 import { Model } from '../model/model.ts';
 import type { ModelSource } from '../model/model-source.ts';
 import { plainSource } from '../model/plain-source.ts';
@@ -20,6 +21,7 @@ import { readText } from './text.ts';
 export interface AblationOptions {
   readonly text?: string;
   readonly calibration?: string;
+  readonly data?: string;
   readonly samples: number;
   readonly sequenceLength: number;
   readonly window?: number;
@@ -33,7 +35,11 @@ export async function ablation(path: string, options: AblationOptions): Promise<
   const { config } = checkpoint;
   const tokenizer = loadTokenizer(path, { vocabSize: config.vocabSize });
   const tokenIds = tokenizer.encode(readText(options.text ?? join(path, 'test.txt'), '--text'));
-  const calibration = readCalibrationText(options.calibration ?? join(path, 'calibration.txt'));
+  const calibration = await readCalibrationText(options.calibration ?? join(path, 'calibration.txt'), {
+    place: { hub: openHub(), ...(options.data !== undefined && { folder: options.data }) },
+    // Far more characters than the samples have tokens of, and far fewer than a data set may have.
+    characters: 20 * options.samples * options.sequenceLength,
+  });
   const samples = calibrationWindows(tokenizer.encode(calibration), options);
   const window = options.window ?? Math.min(config.maxPositions, 2048);
   const recipe = resized(presetNamed('atom-paper'), options);

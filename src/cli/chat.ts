@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { AtomError } from '../errors.ts';
 import { type ChatMessage, loadChatTemplate } from '../tokenizer/chat-template.ts';
 import { interruptSignal } from './interrupt.ts';
+import { resolveModel } from './resolve-model.ts';
 import { addSessionOptions, openSession, type SessionOptions } from './session.ts';
 
 interface Options extends SessionOptions {
@@ -13,12 +14,13 @@ interface Options extends SessionOptions {
 export function chatCommand(): Command {
   const command = new Command('chat')
     .description('talk with a model')
-    .argument('<model>', 'folder of a checkpoint')
+    .argument('<model>', 'folder of a checkpoint, or its id on the Hub')
     .option('--system <text>', 'instructions that stand before the conversation');
   return addSessionOptions(command).action(chat);
 }
 
-async function chat(path: string, options: Options): Promise<void> {
+async function chat(model: string, options: Options): Promise<void> {
+  const path = await resolveModel(model);
   const template = loadChatTemplate(path);
   if (!template) {
     throw new AtomError(

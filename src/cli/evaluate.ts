@@ -1,32 +1,47 @@
-// `atom eval`: how good a model is, as a table or as JSON.
-import { join } from 'node:path';
+// `atom eval`: how good a model is, or several side by side, as a table and as JSON.
+import { writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
-import { AtomError } from '../errors.ts';
-import { measurePerplexity, type PerplexityResult } from '../evaluate/perplexity.ts';
+import { AtomError, reasonOf } from '../errors.ts';
+import { type Evaluation, type EvaluationPlan, evaluate } from '../evaluate/evaluate.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { Compute } from '../model/plain-source.ts';
-import { Scorer } from '../model/scorer.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
 import { type AblationOptions, ablation } from './ablation.ts';
-import { positiveInteger, wholeNumber } from './option-types.ts';
-import { startProgress } from './progress.ts';
-import { readText } from './text.ts';
+import { makePlan, type PlanOptions } from './evaluation-plan.ts';
+import { evaluationTable } from './evaluation-table.ts';
+import { interruptSignal } from './interrupt.ts';
+import { list, positiveInteger, wholeNumber } from './option-types.ts';
+import { startStages } from './progress.ts';
+import { resolveModel } from './resolve-model.ts';
 
-interface EvaluateOptions extends AblationOptions {
-  readonly ppl?: boolean;
+interface Options extends AblationOptions, PlanOptions {
   readonly ablation?: boolean;
-  readonly stride?: number;
+  readonly compare?: readonly string[];
+  readonly compute: Compute;
+  readonly output?: string;
+}
+
+/** What is printed and written about one model. */
+export interface ModelEvaluation extends Evaluation {
+  readonly model: string;
   readonly compute: Compute;
 }
 
 export function evaluateCommand(): Command {
   return new Command('eval')
-    .description('measure perplexity, plain or step by step of quantization')
-    .argument('<model>', 'folder of a checkpoint')
+    .description('measure perplexity and zero-shot accuracy, of one model or of several')
+    .argument('[model]', 'folder of a checkpoint, or its id on the Hub')
     .option('--ppl', 'perplexity on a text')
+    .option('--tasks <names>', 'zero-shot tasks: piqa, arc_easy, arc_challenge, boolq, hellaswag, ...', list)
     .option('--ablation', 'perplexity of each step from plain rounding to Atom as published, simulated')
+    .option('--compare <models...>', 'measure these as well, and set them side by side')
     .option('--text <file>', 'text to score; by default the test.txt beside the model')
+    .option('--dataset <names>', 'texts to score instead: wikitext2, ptb, c4', list)
+    .option('--data <folder>', "look for data sets' files here, not on the Hub")
+    .option('--limit <n>', 'only the first n questions of a task, or windows of a text', positiveInteger)
+    .option('--num-fewshot <k>', 'examples before each question of a task', wholeNumber, 0)
+    .option('--add-bos', "put the model's bos before every task's text, as the harness's add_bos_token does")
     .option(
       '--window <tokens>',
       "length of the scored windows (default: the model's context, at most 2048)",
@@ -34,8 +49,8 @@ export function evaluateCommand(): Command {
     )
     .option('--stride <tokens>', 'distance between windows (default: the window)', positiveInteger)
     .option(
-      '--calibration <file>',
-      'text or .jsonl to calibrate with (default: the calibration.txt beside the model)',
+      '--calibration <source>',
+      'for --ablation: text, .jsonl or data set to calibrate with (default: the calibration.txt beside the model)',
     )
     .option('--samples <n>', 'calibration samples', positiveInteger, 64)
     .option('--sequence-length <tokens>', 'tokens of a calibration sample', positiveInteger, 256)
@@ -46,41 +61,60 @@ export function evaluateCommand(): Command {
         .choices(['f32', 'bf16'])
         .default('bf16'),
     )
+    .option('-o, --output <file>', 'write the results as JSON too')
     .option('--json', 'print one JSON object and nothing else')
-    .action(evaluate);
+    .action(evaluateCommandLine);
 }
 
-async function evaluate(path: string, options: EvaluateOptions): Promise<void> {
-  if (options.ablation) return ablation(path, options);
-  if (!options.ppl) throw new AtomError('bad-option', 'say what to measure: --ppl or --ablation');
-  const result = await perplexityOf(path, options);
-  if (options.json) {
-    console.log(JSON.stringify({ model: path, compute: options.compute, ...result }));
-    return;
+async function evaluateCommandLine(model: string | undefined, options: Options): Promise<void> {
+  const models = [...(model === undefined ? [] : [model]), ...(options.compare ?? [])];
+  const [first] = models;
+  if (first === undefined) throw new AtomError('bad-option', 'name a model, or several with --compare');
+  if (options.ablation) return ablation(await resolveModel(first), options);
+  // A path that cannot be written must not cost the results.
+  if (options.output !== undefined) write(options.output, '');
+  using interrupt = interruptSignal();
+  const folders: string[] = [];
+  for (const each of models) folders.push(await resolveModel(each));
+  const plan = await makePlan(folders[0]!, options);
+  const results: ModelEvaluation[] = [];
+  for (const [index, name] of models.entries()) {
+    const { signal } = interrupt;
+    const evaluation = await evaluateModel(folders[index]!, { name, plan, compute: options.compute, signal });
+    results.push({ model: name, compute: options.compute, ...evaluation });
   }
-  const [low, high] = result.interval;
-  console.log(
-    `perplexity  ${result.perplexity.toFixed(4)}  (95 % interval ${low.toFixed(2)} to ${high.toFixed(2)})`,
-  );
-  console.log(`tokens      ${result.tokens} scored in ${result.windows} windows of ${result.window}`);
-  console.log(
-    `time        ${result.seconds.toFixed(1)} s, ${Math.round(result.tokens / result.seconds)} tokens/s`,
-  );
+  const report = results.length === 1 ? withFirstText(results[0]!) : { models: results };
+  if (options.output !== undefined) write(options.output, `${JSON.stringify(report, undefined, 2)}\n`);
+  console.log(options.json ? JSON.stringify(report) : evaluationTable(results));
 }
 
-async function perplexityOf(path: string, options: EvaluateOptions): Promise<PerplexityResult> {
-  const text = readText(options.text ?? join(path, 'test.txt'), '--text');
+interface EvaluateModelOptions {
+  readonly name: string;
+  readonly plan: EvaluationPlan;
+  readonly compute: Compute;
+  readonly signal: AbortSignal;
+}
+
+async function evaluateModel(folder: string, options: EvaluateModelOptions): Promise<Evaluation> {
+  const { name, plan, compute, signal } = options;
   using backend = new CpuBackend();
-  using model = loadModel(path, { backend, compute: options.compute, maxTokens: 512, maxOutputs: 512 });
-  const tokenizer = await loadTokenizer(path, { vocabSize: model.config.vocabSize });
-  const window = options.window ?? Math.min(model.maxPositions, 2048);
-  using scorer = new Scorer({ model, backend, window });
-  using progress = startProgress('perplexity');
-  return await measurePerplexity({
-    scorer,
-    tokenIds: tokenizer.encode(text),
-    window,
-    ...(options.stride && { stride: options.stride }),
-    onProgress: (done, total) => progress.update(done, total),
-  });
+  using model = loadModel(folder, { backend, compute, maxTokens: 512, maxOutputs: 512 });
+  const tokenizer = loadTokenizer(folder, { vocabSize: model.config.vocabSize });
+  using stages = startStages();
+  const onProgress = (what: string, done: number, total: number) =>
+    stages.update(`${name} ${what}`, done, total);
+  return await evaluate({ model, backend, tokenizer, plan, signal, onProgress });
+}
+
+/** One text's figures stand at the top, where scripts look for them. */
+function withFirstText(result: ModelEvaluation): object {
+  return { ...result, ...result.texts[0] };
+}
+
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (cause) {
+    throw new AtomError('io', `${file} cannot be written: ${reasonOf(cause)}`, { cause });
+  }
 }

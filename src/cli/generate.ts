@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { AtomError } from '../errors.ts';
 import { interruptSignal } from './interrupt.ts';
+import { resolveModel } from './resolve-model.ts';
 import { addSessionOptions, openSession, type SessionOptions } from './session.ts';
 
 interface Options extends SessionOptions {
@@ -12,16 +13,16 @@ interface Options extends SessionOptions {
 export function generateCommand(): Command {
   const command = new Command('generate')
     .description('continue a prompt')
-    .argument('<model>', 'folder of a checkpoint')
+    .argument('<model>', 'folder of a checkpoint, or its id on the Hub')
     .option('--prompt <text>', 'text to continue (required)')
     .option('--json', 'print one JSON object and nothing else');
   return addSessionOptions(command).action(generate);
 }
 
-async function generate(path: string, options: Options): Promise<void> {
+async function generate(model: string, options: Options): Promise<void> {
   // Asked for here and not by the parser, so that a misspelt --prompt is called misspelt.
   if (options.prompt === undefined) throw new AtomError('bad-option', 'say what to continue: --prompt TEXT');
-  using session = openSession(path, options);
+  using session = openSession(await resolveModel(model), options);
   using interrupt = interruptSignal();
   const prompt = session.tokenizer.encode(options.prompt);
   const ids: number[] = [];

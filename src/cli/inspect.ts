@@ -4,6 +4,7 @@ import type { ModelConfig } from '../checkpoint/model-config.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import type { StoredTensor } from '../checkpoint/safetensors-header.ts';
 import { positiveInteger } from './option-types.ts';
+import { resolveModel } from './resolve-model.ts';
 
 interface Options {
   readonly batch: number;
@@ -14,7 +15,7 @@ interface Options {
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description('say what is in a checkpoint and what memory it needs')
-    .argument('<model>', 'folder of a checkpoint')
+    .argument('<model>', 'folder of a checkpoint, or its id on the Hub')
     .option('--batch <n>', 'sequences at a time', positiveInteger, 16)
     .option(
       '--context <tokens>',
@@ -84,8 +85,8 @@ function kvBytesPerToken({ numLayers, numKvHeads, headDim }: ModelConfig, bits: 
   return 2 * numLayers * numKvHeads * vector;
 }
 
-function inspect(path: string, options: Options): void {
-  const inspection = inspectModel(path, options);
+async function inspect(model: string, options: Options): Promise<void> {
+  const inspection = inspectModel(await resolveModel(model), options);
   if (options.json) {
     console.log(JSON.stringify(inspection));
     return;

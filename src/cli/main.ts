@@ -8,6 +8,7 @@ import { chatCommand } from './chat.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
+import { pullCommand } from './pull.ts';
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -21,6 +22,7 @@ export async function main(args: readonly string[]): Promise<number> {
     evaluateCommand(),
     benchCommand(),
     inspectCommand(),
+    pullCommand(),
   ])
     program.addCommand(command);
   overrideExits(program);

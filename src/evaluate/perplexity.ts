@@ -16,12 +16,14 @@ export interface PerplexityResult {
 }
 
 export interface PerplexityOptions {
-  readonly scorer: Scorer;
+  readonly scorer: Pick<Scorer, 'score'>;
   /** The whole text, tokenized once (with one leading BOS where the model has one). */
   readonly tokenIds: ArrayLike<number>;
   readonly window: number;
   /** Tokens between the starts of windows, by default the window. With less, every token is still scored once. */
   readonly stride?: number;
+  /** Only the first so many windows. */
+  readonly windows?: number;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -36,8 +38,9 @@ export async function measurePerplexity(options: PerplexityOptions): Promise<Per
       `window ${window} and stride ${stride} do not fit: at least 2 and 1, stride <= window`,
     );
   }
-  const windows = Math.floor((ids.length - window) / stride) + 1;
-  if (windows < 1) {
+  const whole = Math.floor((ids.length - window) / stride) + 1;
+  const windows = Math.min(whole, options.windows ?? whole);
+  if (whole < 1) {
     throw new AtomError(
       'bad-option',
       `the text has ${ids.length} tokens, fewer than one window of ${window}; give a longer text or a shorter --window`,

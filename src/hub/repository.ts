@@ -51,7 +51,7 @@ export async function commitOf(hub: Hub, repository: Repository): Promise<string
     hubUrl: hub.endpoint,
     fetch: hub.request,
   };
-  const { sha } = await asked(hub, repository, () =>
+  const { sha } = await asked(hub, describe(repository), () =>
     type === 'model' ? modelInfo(question) : datasetInfo(question),
   );
   if (typeof sha === 'string' && /^[0-9a-f]{40}$/.test(sha)) return sha;
@@ -64,7 +64,8 @@ export async function filesIn(
   repository: Repository,
   { commit, folder }: { commit: string; folder: string },
 ): Promise<RemoteFile[]> {
-  return asked(hub, repository, async () => {
+  const what = describe(repository) + (folder && `, folder ${folder}`);
+  return asked(hub, what, async () => {
     const files: RemoteFile[] = [];
     for await (const { type, path, size, oid, lfs } of listFiles({
       repo: { type: repository.type, name: repository.id },
@@ -104,23 +105,23 @@ export function refusal(status: number, what: string): AtomError {
   if (status === 401 || status === 403) {
     return new AtomError(
       'unauthorized',
-      `the Hub does not give ${what} to this user (status ${status}); accept its terms there, and set HF_TOKEN or --token`,
+      `the Hub does not give ${what} to this user (status ${status}): the name may be wrong, or its terms are to be accepted there; then set HF_TOKEN or --token`,
     );
   }
   if (status === 404) return new AtomError('model-not-found', `the Hub does not have ${what}`);
   return new AtomError('download-failed', `the Hub answered ${status} when asked for ${what}`);
 }
 
-async function asked<T>(hub: Hub, repository: Repository, ask: () => Promise<T>): Promise<T> {
+async function asked<T>(hub: Hub, what: string, ask: () => Promise<T>): Promise<T> {
   const attempt = async () => {
     try {
       return await ask();
     } catch (cause) {
       if (cause instanceof AtomError || cause instanceof PassingFailure) throw cause;
-      if (cause instanceof HubApiError) throw refusal(cause.statusCode, describe(repository));
+      if (cause instanceof HubApiError) throw refusal(cause.statusCode, what);
       throw new AtomError(
         'download-failed',
-        `the Hub's answer about ${describe(repository)} makes no sense: ${reasonOf(cause)}`,
+        `the Hub's answer about ${what} makes no sense: ${reasonOf(cause)}`,
         { cause },
       );
     }

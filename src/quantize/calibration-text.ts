@@ -1,14 +1,27 @@
-// Calibration text: from a file, a JSONL or a bundled sample to windows of token ids.
-import { readFileSync } from 'node:fs';
+// Calibration text: from a file, a JSONL or a data set to windows of token ids.
+import { existsSync, readFileSync } from 'node:fs';
 import { AtomError, reasonOf } from '../errors.ts';
+import type { DatasetPlace } from '../hub/dataset-files.ts';
+import { openHub } from '../hub/hub.ts';
+import { readTextDataset, textDatasetNamed } from '../hub/text-datasets.ts';
 
 export interface CalibrationOptions {
   readonly samples: number;
   readonly sequenceLength: number;
 }
 
-/** The text of a file; of a .jsonl the "text" of every line, joined by blank lines. Throws `io`, `bad-option`. */
-export function readCalibrationText(file: string): string {
+/** `source`: a text, a .jsonl, or the name of a data set. Throws `io`, `bad-option`, and as `datasetFiles` does. */
+export async function readCalibrationText(
+  source: string,
+  { place = { hub: openHub() }, characters }: { place?: DatasetPlace; characters?: number } = {},
+): Promise<string> {
+  const dataset = textDatasetNamed(source);
+  if (!dataset || existsSync(source)) return readFileText(source);
+  return readTextDataset(dataset, { part: 'train', place, ...(characters && { characters }) });
+}
+
+/** The text of a file; of a .jsonl the "text" of every line, joined by blank lines. */
+function readFileText(file: string): string {
   let content: string;
   try {
     content = readFileSync(file, 'utf8');

@@ -101,6 +101,7 @@ export async function startHubServer(
     const entries = Object.entries(state.files)
       .filter(([path]) => path.startsWith(within))
       .map(([path, content]) => entryOf(path, Buffer.from(content), within));
+    if (entries.length === 0) return refuse(response, 404);
     const first = Number(url.searchParams.get('cursor') ?? 0);
     const next = new URL(url);
     next.searchParams.set('cursor', String(first + filesOfPage));

@@ -13,19 +13,19 @@ function written(name: string, content: string): string {
   return file;
 }
 
-test('a text file is read whole, a JSONL line by line', () => {
-  expect(readCalibrationText(written('a.txt', 'one\ntwo'))).toBe('one\ntwo');
-  expect(readCalibrationText(written('a.jsonl', '{"text":"one"}\n\n{"text":"two","id":3}\n'))).toBe(
+test('a text file is read whole, a JSONL line by line', async () => {
+  expect(await readCalibrationText(written('a.txt', 'one\ntwo'))).toBe('one\ntwo');
+  expect(await readCalibrationText(written('a.jsonl', '{"text":"one"}\n\n{"text":"two","id":3}\n'))).toBe(
     'one\n\ntwo',
   );
 });
 
-test('a missing file and a bad line are named', () => {
-  expect(() => readCalibrationText(join(scratch, 'none.txt'))).toThrowError(/none\.txt/);
-  expect(() => readCalibrationText(written('b.jsonl', '{"text":"one"}\n{"text"'))).toThrowError(
+test('a missing file and a bad line are named', async () => {
+  await expect(readCalibrationText(join(scratch, 'none.txt'))).rejects.toThrowError(/none\.txt/);
+  await expect(readCalibrationText(written('b.jsonl', '{"text":"one"}\n{"text"'))).rejects.toThrowError(
     /b\.jsonl:2 is not JSON/,
   );
-  expect(() => readCalibrationText(written('c.jsonl', '{"body":"one"}'))).toThrowError(
+  await expect(readCalibrationText(written('c.jsonl', '{"body":"one"}'))).rejects.toThrowError(
     /c\.jsonl:1 has no "text"/,
   );
 });
