@@ -9,6 +9,7 @@ import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { pullCommand } from './pull.ts';
+import { serveCommand } from './serve.ts';
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -19,6 +20,7 @@ export async function main(args: readonly string[]): Promise<number> {
   for (const command of [
     generateCommand(),
     chatCommand(),
+    serveCommand(),
     evaluateCommand(),
     benchCommand(),
     inspectCommand(),

@@ -108,12 +108,23 @@ export interface EngineStats {
   readonly steps: number;
 }
 
+/** Bits of one linear, as `W4A4`. */
+export interface LayerPrecision {
+  readonly name: string;
+  /** What the checkpoint asks for. */
+  readonly declared: string;
+  /** What the kernels do. */
+  readonly executed: string;
+}
+
 export interface EngineInfo {
   /** Longest prompt and answer together. */
   readonly maxModelLen: number;
   readonly vocabSize: number;
   /** Most sequences that run together. */
   readonly maxBatch: number;
+  /** The precision of each linear; absent where the engine does not tell. */
+  readonly layers?: readonly LayerPrecision[];
   /** What a log or a page about the server may show of the model and its memory. */
   readonly summary?: Readonly<Record<string, string | number>>;
 }

@@ -42,6 +42,7 @@ export class Engine implements ServingEngine, AsyncDisposable {
   readonly #maxSequences: number;
   readonly #streams = new Map<number, RequestStream>();
   readonly #ended: Promise<void>;
+  #onFailure: ((error: AtomError) => void)[] = [];
   #stats: EngineStats;
   #failure: AtomError | undefined;
   #closed = false;
@@ -95,6 +96,12 @@ export class Engine implements ServingEngine, AsyncDisposable {
 
   get failed(): boolean {
     return this.#failure !== undefined;
+  }
+
+  /** Resolves with the reason once the engine has died; never for one that is closed. */
+  whenFailed(): Promise<AtomError> {
+    if (this.#failure) return Promise.resolve(this.#failure);
+    return new Promise((resolve) => this.#onFailure.push(resolve));
   }
 
   stats(): EngineStats {
@@ -186,6 +193,7 @@ export class Engine implements ServingEngine, AsyncDisposable {
     this.#failure = error;
     this.#stats = { ...this.#stats, running: 0, waiting: 0, kvBlocksUsed: 0 };
     this.#failAll(error);
+    for (const tell of this.#onFailure) tell(error);
   }
 
   #failAll(error: AtomError): void {

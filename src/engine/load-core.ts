@@ -9,7 +9,14 @@ import type { Model } from '../model/model.ts';
 import { EngineCore } from './core.ts';
 import type { EngineInfo } from './engine-types.ts';
 import type { EngineOptions } from './options.ts';
-import { defaultBatch, defaultBlockSize, defaultStepTokens, type EnginePlan, planEngine } from './sizing.ts';
+import {
+  defaultBatch,
+  defaultBlockSize,
+  defaultStepTokens,
+  describePlan,
+  type EnginePlan,
+  planEngine,
+} from './sizing.ts';
 
 export interface LoadedCore extends Disposable {
   readonly core: EngineCore;
@@ -83,6 +90,7 @@ function infoOf({ model, backend, plan, compute, seconds }: Loaded): EngineInfo 
       kvBytes,
       kvBlocks: numBlocks,
       kvTokens: numBlocks * blockSize,
+      cache: describePlan(plan),
       loadSeconds: Math.round(seconds * 1000) / 1000,
     },
   };

@@ -71,8 +71,20 @@ export const serverOptions = z.strictObject({
     'bytes',
     'memory for the KV cache, as 2G (default: half of what is free)',
   ),
-  maxBatch: about(whole(1, 4096).optional(), 'n', "most sequences that run together (default: the engine's)"),
+  maxBatch: about(whole(1, 4096).optional(), 'n', 'most sequences that run together (default: 64)'),
   context: about(whole(1).optional(), 'tokens', "longest context, answer included (default: the model's)"),
+  maxStepTokens: about(
+    whole(1).optional(),
+    'n',
+    'most tokens of one step: more serve long prompts sooner, fewer let answers flow evenly (default: 256)',
+  ),
+  prefixCache: about(toggle.default(true), undefined, 'keep computed prompts for those that begin alike'),
+  speculative: about(
+    whole(0, 64).default(0),
+    'n',
+    'guess up to n tokens ahead from the text itself: faster where text repeats, the same tokens always',
+  ),
+  threads: about(whole(1, 1024).optional(), 'n', 'threads of the kernels (default: one per physical core)'),
   strictPrecision: about(
     toggle.default(false),
     undefined,

@@ -1,0 +1,130 @@
+// `atom serve`: the engine behind the HTTP server, until a signal ends it.
+// Options are the server's own (server/options.ts); here they become flags, and the process meets its signals.
+import { Command } from 'commander';
+import { Engine } from '../engine/engine.ts';
+import type { EngineInfo } from '../engine/engine-types.ts';
+import { AtomError } from '../errors.ts';
+import { type OptionFacts, optionFacts, type ServerOptions } from '../server/options.ts';
+import { readServerOptions } from '../server/read-options.ts';
+import { type Server, startServer } from '../server/server.ts';
+import { resolveModel } from './resolve-model.ts';
+
+export function serveCommand(): Command {
+  const command = new Command('serve')
+    .description('serve a checkpoint over an OpenAI-compatible API')
+    .argument('<model>', 'folder of a checkpoint, or its id on the Hub')
+    .option('--config <file>', 'options from a JSON file, by name');
+  for (const option of optionFacts) addFlag(command, option);
+  return command.action(async (model: string) => {
+    const { config, ...values } = command.opts<Record<string, unknown> & { config?: string }>();
+    // Commander gives every `--no-` switch a value; only what was written counts.
+    const flags = Object.fromEntries(
+      Object.entries(values).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
+    );
+    const file = config === undefined ? {} : { file: config };
+    await serve(await resolveModel(model), readServerOptions({ flags, environment: process.env, ...file }));
+  });
+}
+
+function addFlag(command: Command, option: OptionFacts): void {
+  const { flag, value, description, repeatable, variable } = option;
+  const byDefault = option.default;
+  const shown = byDefault === undefined || Array.isArray(byDefault) ? '' : ` (default: ${byDefault})`;
+  const text = `${description}${shown} [${variable}]`;
+  if (value === undefined) {
+    if (byDefault === true)
+      command.option(flag.replace('--', '--no-'), `do not ${description} [${variable}=false]`);
+    else command.option(flag, `${description} [${variable}=true]`);
+  } else if (repeatable) {
+    const collect = (given: string, all: string[] = []) => [...all, ...given.split(',')];
+    command.option(`${flag} <${value}>`, text, collect);
+  } else {
+    command.option(`${flag} <${value}>`, text);
+  }
+}
+
+/** Resolves when a signal has ended the server in order. Throws what keeps it from serving. */
+async function serve(path: string, options: ServerOptions): Promise<void> {
+  if (options.preset !== undefined)
+    throw new AtomError('not-supported', '--preset is not available yet; serve a quantized checkpoint');
+  const loading = new AbortController();
+  let engine: Engine | undefined;
+  const load = async () => {
+    engine = await Engine.load(path, { ...engineOptions(options), signal: loading.signal });
+    if (options.strictPrecision) checkPrecision(engine.info);
+    return engine;
+  };
+  const server = await startServer({ modelPath: path, options, load });
+  using signals = endSignals();
+  const stopped = signals.first.then(() => 'signal' as const);
+  const ready = await Promise.race([server.ready.then(() => 'ready' as const), stopped]);
+  if (ready === 'signal') {
+    loading.abort(new Error('interrupted'));
+    return server.close();
+  }
+  announce(server, path, engine!);
+  const failure = await Promise.race([engine!.whenFailed(), stopped]);
+  if (failure !== 'signal') {
+    await server.close();
+    throw failure;
+  }
+  // A second signal ends the wait for those that run.
+  await Promise.race([server.drain(), signals.second.then(() => server.close())]);
+}
+
+function engineOptions(options: ServerOptions) {
+  const { kvMemory, maxBatch, context, compute, threads, maxStepTokens, prefixCache, speculative } = options;
+  return {
+    compute,
+    prefixCache,
+    speculative,
+    // Admission counts before the engine does.
+    maxQueue: options.maxQueue,
+    ...(kvMemory !== undefined && { kvMemory }),
+    ...(maxBatch !== undefined && { maxBatch }),
+    ...(context !== undefined && { maxModelLen: context }),
+    ...(threads !== undefined && { threads }),
+    ...(maxStepTokens !== undefined && { maxStepTokens }),
+  };
+}
+
+function checkPrecision({ layers = [] }: EngineInfo): void {
+  const other = layers.find(({ declared, executed }) => declared !== executed);
+  if (other === undefined) return;
+  const { name, declared, executed } = other;
+  throw new AtomError(
+    'bad-option',
+    `--strict-precision: ${name} is ${declared} in the checkpoint, but would run as ${executed}`,
+  );
+}
+
+function announce({ url }: Server, path: string, { info, tokenizer }: Engine): void {
+  const { architecture, scheme, backend, threads, cache } = info.summary ?? {};
+  const [route, body] =
+    tokenizer.chatTemplate.source === undefined
+      ? ['completions', '{"prompt": "Once upon a time", "max_tokens": 50}']
+      : ['chat/completions', '{"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 50}'];
+  console.log(`serving ${path} (${architecture}, ${scheme}) at ${url}`);
+  console.log(`${backend} on ${threads} threads; ${cache}`);
+  console.log(`try: curl ${url}/v1/${route} -H 'Content-Type: application/json' -d '${body}'`);
+}
+
+interface EndSignals extends Disposable {
+  readonly first: Promise<void>;
+  readonly second: Promise<void>;
+}
+
+/** SIGTERM and SIGINT, counted together. */
+function endSignals(): EndSignals {
+  const waiting: (() => void)[] = [];
+  const onSignal = () => waiting.shift()?.();
+  const next = () => new Promise<void>((resolve) => waiting.push(resolve));
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, onSignal);
+  return {
+    first: next(),
+    second: next(),
+    [Symbol.dispose]() {
+      for (const name of ['SIGTERM', 'SIGINT'] as const) process.off(name, onSignal);
+    },
+  };
+}
