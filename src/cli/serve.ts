@@ -1,5 +1,6 @@
 // `atom serve`: the engine behind the HTTP server, until a signal ends it.
 // Options are the server's own (server/options.ts); here they become flags, and the process meets its signals.
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { Engine } from '../engine/engine.ts';
 import type { EngineInfo } from '../engine/engine-types.ts';
@@ -7,7 +8,7 @@ import { AtomError } from '../errors.ts';
 import { type OptionFacts, optionFacts, type ServerOptions } from '../server/options.ts';
 import { readServerOptions } from '../server/read-options.ts';
 import { type Server, startServer } from '../server/server.ts';
-import { resolveModel } from './resolve-model.ts';
+import { parseReference, resolveModel } from './resolve-model.ts';
 
 export function serveCommand(): Command {
   const command = new Command('serve')
@@ -22,7 +23,12 @@ export function serveCommand(): Command {
       Object.entries(values).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
     );
     const file = config === undefined ? {} : { file: config };
-    await serve(await resolveModel(model), readServerOptions({ flags, environment: process.env, ...file }));
+    const options = readServerOptions({ flags, environment: process.env, ...file });
+    // Clients know a model of the Hub by its id, not by the folder it was fetched into.
+    const hubId = existsSync(model) ? undefined : parseReference(model)?.id;
+    const names =
+      options.servedModelName.length > 0 || hubId === undefined ? options.servedModelName : [hubId];
+    await serve(await resolveModel(model), { ...options, servedModelName: names });
   });
 }
 
@@ -47,6 +53,7 @@ function addFlag(command: Command, option: OptionFacts): void {
 async function serve(path: string, options: ServerOptions): Promise<void> {
   if (options.preset !== undefined)
     throw new AtomError('not-supported', '--preset is not available yet; serve a quantized checkpoint');
+  using signals = endSignals();
   const loading = new AbortController();
   let engine: Engine | undefined;
   const load = async () => {
@@ -55,7 +62,6 @@ async function serve(path: string, options: ServerOptions): Promise<void> {
     return engine;
   };
   const server = await startServer({ modelPath: path, options, load });
-  using signals = endSignals();
   const stopped = signals.first.then(() => 'signal' as const);
   const ready = await Promise.race([server.ready.then(() => 'ready' as const), stopped]);
   if (ready === 'signal') {
