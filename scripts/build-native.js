@@ -19,13 +19,24 @@ function newestSource() {
   return Math.max(...[...files, join(root, 'binding.gyp')].map((file) => statSync(file).mtimeMs));
 }
 
-function hasPrebuilt() {
+/** Prebuilt binaries that run here: node-gyp-build knows the C library by the same mark in the name. */
+function prebuilt() {
   const folder = join(root, 'prebuilds', `${process.platform}-${process.arch}`);
-  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.node'));
+  const otherLibc = existsSync('/etc/alpine-release') ? '.glibc.' : '.musl.';
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names
+    .filter((name) => name.endsWith('.node') && !name.includes(otherLibc))
+    .map((name) => join(folder, name));
 }
 
-function isFresh() {
-  return existsSync(binary) && statSync(binary).mtimeMs >= newestSource();
+/**
+ * What node-gyp-build will load (the build of this machine before a prebuilt one) belongs to these sources. Times tell
+ * that in a clone; an installed package, which has no src, came with its prebuilt binaries.
+ */
+function isReady() {
+  const belongs = (file) => statSync(file).mtimeMs >= newestSource();
+  if (existsSync(binary)) return belongs(binary);
+  return prebuilt().some((file) => belongs(file) || !existsSync(join(root, 'src')));
 }
 
 /** The tools a source build needs, each with the package that brings it on Debian and Ubuntu. */
@@ -92,4 +103,4 @@ function build() {
   if (result.status !== 0) fail('compiling the native kernels failed; the compiler output is above.');
 }
 
-if (process.argv.includes('--force') || !(hasPrebuilt() || isFresh())) build();
+if (process.argv.includes('--force') || !isReady()) build();

@@ -1,7 +1,7 @@
 // Makes a clone ready to run: dependencies, native kernels, compiled TypeScript, web pages; each only when missing or stale.
 // Plain Node with no dependency, because it runs before anything is installed (npm's pre-scripts call it).
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -33,7 +33,10 @@ if (major < 20 || (major === 20 && minor < 19))
   fail(`Node 20.19 or newer is needed, this is ${process.versions.node}.`);
 
 const lock = join(root, 'package-lock.json');
-if (modified(join(root, 'node_modules', '.package-lock.json')) < modified(lock)) {
+const modules = join(root, 'node_modules');
+// Where node_modules is a link (to another clone's), npm would empty what it leads to.
+const linked = existsSync(modules) && lstatSync(modules).isSymbolicLink();
+if (!linked && modified(join(modules, '.package-lock.json')) < modified(lock)) {
   // The install script compiles the add-on; it is run below, with its output shown.
   run('installing dependencies', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
 }
@@ -50,6 +53,8 @@ const inputs = Math.max(
   modified(lock),
 );
 if (modified(join(root, 'dist', '.built')) < inputs) {
+  // What was compiled from a file that is gone must not stay, or be packed.
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
   run('compiling TypeScript', process.execPath, [
     join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
     '-p',
