@@ -5,6 +5,7 @@ import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import type { StoredTensor } from '../checkpoint/safetensors-header.ts';
 import { positiveInteger } from './option-types.ts';
 import { resolveModel } from './resolve-model.ts';
+import { bytesOf } from './sizes.ts';
 
 interface Options {
   readonly batch: number;
@@ -97,7 +98,7 @@ async function inspect(model: string, options: Options): Promise<void> {
     ['parameters', `${(inspection.parameters / 1e6).toFixed(1)} M in ${inspection.tensors} tensors`],
     [
       'size',
-      `${size(inspection.bytes)} in ${inspection.files.length} file${inspection.files.length === 1 ? '' : 's'} (${Object.keys(inspection.dtypes).join(', ')})`,
+      `${bytesOf(inspection.bytes)} in ${inspection.files.length} file${inspection.files.length === 1 ? '' : 's'} (${Object.keys(inspection.dtypes).join(', ')})`,
     ],
     ['layers', `${config.numLayers}, hidden ${config.hiddenSize}, FFN ${config.intermediateSize}`],
     ['heads', `${config.numHeads} of ${config.headDim}, ${config.numKvHeads} for keys and values`],
@@ -108,18 +109,12 @@ async function inspect(model: string, options: Options): Promise<void> {
     ],
     [
       'cache',
-      `${size(memory.kvBytesPerToken['16'])} a token in 16 bits, ${size(memory.kvBytesPerToken['4'])} in 4`,
+      `${bytesOf(memory.kvBytesPerToken['16'])} a token in 16 bits, ${bytesOf(memory.kvBytesPerToken['4'])} in 4`,
     ],
     [
       'memory',
-      `${memory.batch} sequences of ${memory.context}: weights ${size(memory.weightBytes)}, cache ${size(memory.kvBytes['16'])} in 16 bits, ${size(memory.kvBytes['4'])} in 4`,
+      `${memory.batch} sequences of ${memory.context}: weights ${bytesOf(memory.weightBytes)}, cache ${bytesOf(memory.kvBytes['16'])} in 16 bits, ${bytesOf(memory.kvBytes['4'])} in 4`,
     ],
   ];
   for (const [name, value] of rows) console.log(`${name.padEnd(13)} ${value}`);
-}
-
-function size(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
-  return `${(bytes / 2 ** (10 * power)).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }

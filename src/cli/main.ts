@@ -9,6 +9,7 @@ import { evaluateCommand } from './evaluate.ts';
 import { generateCommand } from './generate.ts';
 import { inspectCommand } from './inspect.ts';
 import { pullCommand } from './pull.ts';
+import { quantizeCommand } from './quantize.ts';
 import { serveCommand } from './serve.ts';
 
 /** Runs the command line; resolves to the exit code. */
@@ -25,6 +26,7 @@ export async function main(args: readonly string[]): Promise<number> {
     benchCommand(),
     inspectCommand(),
     pullCommand(),
+    quantizeCommand(),
   ])
     program.addCommand(command);
   overrideExits(program);

@@ -1,9 +1,10 @@
-// A folder in, a model out: plain checkpoints compute in f32 or bf16.
+// A folder in, a model out: plain checkpoints compute in f32 or bf16, Atom's as their quantization_config says.
 import type { Backend } from '../backend/backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError } from '../errors.ts';
 import { Model, type ModelOptions } from './model.ts';
 import { type Compute, plainSource } from './plain-source.ts';
+import { simulatedSource } from './quantized-source.ts';
 
 export interface LoadModelOptions extends ModelOptions {
   readonly backend: Backend;
@@ -14,21 +15,17 @@ export interface LoadModelOptions extends ModelOptions {
 /** Opens a Hugging Face checkpoint. Throws what `openCheckpoint` throws, `unsupported-model`, `out-of-memory`. */
 export function loadModel(path: string, options: LoadModelOptions): Model {
   const checkpoint = openCheckpoint(path);
-  const { architecture, moe, quantization } = checkpoint.config;
+  const { architecture, moe } = checkpoint.config;
   if (moe) {
     throw new AtomError(
       'unsupported-model',
       `${path} is a mixture of experts (${architecture}), which this version does not run yet`,
     );
   }
-  if (quantization) {
-    throw new AtomError(
-      'unsupported-model',
-      `${path} is quantized, and this version runs plain 16- and 32-bit checkpoints only`,
-    );
-  }
-  return new Model(
-    plainSource(checkpoint, { backend: options.backend, compute: options.compute ?? 'bf16' }),
-    options,
-  );
+  const { backend } = options;
+  const { quantization } = checkpoint;
+  const source = quantization
+    ? simulatedSource({ ...checkpoint, quantization }, { backend })
+    : plainSource(checkpoint, { backend, compute: options.compute ?? 'bf16' });
+  return new Model(source, options);
 }

@@ -10,7 +10,7 @@ import { type LayerWeights, linearsOf } from './layer-weights.ts';
 import { reorderColumns, reorderRows } from './matrix.ts';
 import { type ChannelSums, type LayerProfile, linearInputs } from './profile.ts';
 import { activationQuantizer } from './quantize-matrix.ts';
-import type { Recipe } from './recipe.ts';
+import { groupSizeOf, type Recipe } from './recipe.ts';
 import { balanceScales, foldNorms, type ScaledInputs } from './transforms/fold-scales.ts';
 import type { Rotation } from './transforms/rotation.ts';
 
@@ -73,12 +73,16 @@ export function hadamardDown(
   { backend, recipe }: { backend: Backend; recipe: Recipe },
 ): void {
   const { down } = weights.matrices;
-  const quantizer = {
-    ...activationQuantizer(recipe, 'down'),
+  const quantizer = activationQuantizer(recipe, 'down');
+  const { format, groupSize } = quantizer;
+  const normal = down.shape[1]! - quantizer.outlierChannels;
+  const transform = {
+    ...quantizer,
+    groupSize: groupSizeOf(format, groupSize, normal),
     format: 'none',
     outlierFormat: 'none',
   } as const;
-  backend.fakeQuant({ x: down, out: down, rows: down.shape[0]!, quantizer });
+  backend.fakeQuant({ x: down, out: down, rows: down.shape[0]!, quantizer: transform });
 }
 
 /** The layer as a decoder takes it, reading the matrices where they are; `recipeOf` gives each input its quantizer. */

@@ -1,5 +1,6 @@
 // The named recipes: our best, Atom as published, the number formats of accelerators, and the methods it is compared with.
 // Sizes are those of large models; `resized` fits them to small ones.
+import type { ModelConfig } from '../checkpoint/model-config.ts';
 import { AtomError } from '../errors.ts';
 import type { KvRecipe, Recipe } from './recipe.ts';
 
@@ -176,4 +177,19 @@ export function resized(
     activation: { ...recipe.activation, groupSize: size(recipe.activation.groupSize) },
     outliers: { ...recipe.outliers, channels: recipe.outliers.channels === 0 ? 0 : outliers },
   };
+}
+
+/** Groups and outliers for a model: 128 of each as published where the model can spare them, else 32. */
+export function fitted(
+  recipe: Recipe,
+  { hiddenSize, intermediateSize, numHeads, headDim }: ModelConfig,
+): { groupSize: number; outliers: number } {
+  const inputs = [hiddenSize, numHeads * headDim, intermediateSize];
+  const small = { groupSize: 32, outliers: 32 };
+  if (Math.min(...inputs) < 1024) return small;
+  const outliers = recipe.outliers.channels;
+  const groupSize = [128, 64, 32].find((size) =>
+    inputs.every((channels) => (channels - outliers) % size === 0),
+  );
+  return groupSize === undefined ? small : { groupSize, outliers };
 }

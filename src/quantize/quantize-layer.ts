@@ -8,7 +8,7 @@ import type { LayerRunner } from './layer-runner.ts';
 import { type LayerWeights, type LinearName, linearsOf } from './layer-weights.ts';
 import { multiply } from './matrix.ts';
 import { linearInputs } from './profile.ts';
-import { type RoundedWeight, roundBySpread, roundToNearest } from './quantize-matrix.ts';
+import { type RoundedWeight, roundBySpread, roundPlain, roundToNearest } from './quantize-matrix.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface QuantizedLinear {
@@ -87,6 +87,7 @@ function roundInput(
   const { format } = recipe.weight;
   const entry = { input, format, activation: recipe.activation.format };
   if (!hessian || (format === 'none' && recipe.rounding !== 'sparsegpt')) {
+    for (const name of names) roundPlain(weights.matrices[name]);
     return names.map((name) => ({ ...entry, name, rounded: nothing }));
   }
   mirror(hessian);

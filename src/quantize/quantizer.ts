@@ -21,6 +21,7 @@ import {
 } from './prepare-layer.ts';
 import { linearInputs, measureProfile, type Profile } from './profile.ts';
 import { type QuantizedLinear, roundLayer } from './quantize-layer.ts';
+import { roundPlain } from './quantize-matrix.ts';
 import { type Recipe, requireFits } from './recipe.ts';
 import { migrateLayer } from './transforms/migrate-layer.ts';
 import { seededRandom } from './transforms/orthogonal.ts';
@@ -47,12 +48,14 @@ export interface QuantizedLayer extends Disposable {
   readonly orders: ChannelOrders;
   /** The layer as the decoder simulates it; it reads `weights`. */
   readonly source: LayerSource;
+  /** Empty when the layer was restored. */
   readonly linears: readonly QuantizedLinear[];
+  readonly restored: boolean;
   readonly seconds: number;
 }
 
-/** Fills a layer's weights with values rounded by an earlier run, and says whether it did. */
-export type Restore = (index: number, weights: LayerWeights) => QuantizedLinear[] | undefined;
+/** Fills a layer's prepared weights with the values that an earlier run rounded them to, and says whether it did. */
+export type Restore = (index: number, weights: LayerWeights) => boolean;
 
 export class Quantizer implements Disposable {
   readonly profile: Profile;
@@ -159,7 +162,7 @@ export class Quantizer implements Disposable {
     }
     const orders = transformLayer(weights, { recipe, config, profile, rotation: this.#rotation });
     reorderLayer(weights, orders);
-    if (recipe.transforms.downHadamard) hadamardDown(weights, { backend, recipe });
+    if (recipe.transforms.downHadamard) hadamardDown(weights, { backend, recipe: recipeOf('down') });
     const tensors: Partial<Record<LinearInput, Tensor>> = {};
     for (const input of linearInputs) {
       const order = orders[input];
@@ -170,15 +173,18 @@ export class Quantizer implements Disposable {
     }
     const source = layerSource(weights, { orders: tensors, recipeOf });
     const { kvFormat } = this;
-    let linears = restore?.(index, weights);
-    if (linears) runner.run({ source, index, kvFormat, advance: true });
-    else linears = roundLayer(weights, { backend, runner, source, index, kvFormat, recipeOf });
+    const restored = restore?.(index, weights) ?? false;
+    if (restored) runner.run({ source, index, kvFormat, advance: true });
+    const linears = restored
+      ? []
+      : roundLayer(weights, { backend, runner, source, index, kvFormat, recipeOf });
     return {
       index,
       weights,
       orders,
       source,
       linears,
+      restored,
       [Symbol.dispose]() {
         weights[Symbol.dispose]();
         for (const tensor of Object.values(tensors)) tensor[Symbol.dispose]();
@@ -193,7 +199,7 @@ export class Quantizer implements Disposable {
     return tensor;
   }
 
-  /** A table of rows (vocab, hidden), times the gains if there are any, turned with the residual. */
+  /** A table of rows (vocab, hidden), times the gains if there are any, turned with the residual, as it will be stored. */
   #turn(table: Tensor, gains?: Tensor): Tensor {
     const { backend } = this.#options;
     using rows = loadMatrix(backend, table);
@@ -201,6 +207,7 @@ export class Quantizer implements Disposable {
     const out = backend.allocate('f32', table.shape);
     this.#owned.push(out);
     this.#rotation!.turn(rows, out);
+    roundPlain(out);
     return out;
   }
 }

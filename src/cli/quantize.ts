@@ -1,0 +1,130 @@
+// `atom quantize`: a checkpoint in, a quantized checkpoint out, with progress, Ctrl-C and resume.
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
+import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import { AtomError } from '../errors.ts';
+import { calibrationWindows, readCalibrationText } from '../quantize/calibration-text.ts';
+import { presets } from '../quantize/presets.ts';
+import { writeQuantized } from '../quantize/write-checkpoint.ts';
+import { packageVersion } from '../server/package-version.ts';
+import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
+import { interruptSignal } from './interrupt.ts';
+import { positiveInteger, wholeNumber } from './option-types.ts';
+import { startProgress } from './progress.ts';
+import { addRecipeOptions, type RecipeOptions, recipeFrom, requireSensible } from './recipe-options.ts';
+import { resolveModel } from './resolve-model.ts';
+import { bytesOf } from './sizes.ts';
+
+interface Options extends RecipeOptions {
+  readonly list?: boolean;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly calibration?: string;
+  readonly samples: number;
+  readonly sequenceLength: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+export function quantizeCommand(): Command {
+  const command = new Command('quantize')
+    .description('quantize a checkpoint to 4 bits, or as a preset or options say')
+    .argument('[model]', 'folder of a checkpoint, or its id on the Hub')
+    .option('--list', 'list the presets and do nothing')
+    .option('--out <folder>', 'where to write (default: the name of the model and the preset, here)')
+    .option('--overwrite', 'empty the folder first if it holds something else')
+    .option(
+      '--calibration <source>',
+      'text, .jsonl or data set (default: calibration.txt beside the model, else the bundled one)',
+    )
+    .option('--samples <n>', 'calibration samples', positiveInteger, 32)
+    .option('--sequence-length <tokens>', 'tokens of a calibration sample', positiveInteger, 512)
+    .option('--seed <n>', 'of everything random', wholeNumber, 0)
+    .option('--json', 'print one JSON object and nothing else');
+  return addRecipeOptions(command).action(quantize);
+}
+
+async function quantize(model: string | undefined, options: Options): Promise<void> {
+  if (options.list) return list(options);
+  if (model === undefined)
+    throw new AtomError('bad-option', 'say which model to quantize, or --list the presets');
+  const started = performance.now();
+  const path = await resolveModel(model);
+  const checkpoint = openCheckpoint(path);
+  const { config } = checkpoint;
+  if (checkpoint.quantization) {
+    throw new AtomError('bad-option', `${path} is quantized already; give the checkpoint it was made from`);
+  }
+  const recipe = recipeFrom(options, config);
+  requireSensible(recipe);
+  const out = resolve(options.out ?? `${basename(model)}-${recipe.name.replace(':', '-of-')}`);
+  if (options.overwrite && out !== resolve(path)) emptyFolder(out);
+  const tokenizer = loadTokenizer(path, { vocabSize: config.vocabSize });
+  const text = await readCalibrationText(options.calibration ?? defaultCalibration(path));
+  const samples = calibrationWindows(tokenizer.encode(text), {
+    samples: options.samples,
+    sequenceLength: Math.min(options.sequenceLength, config.maxPositions),
+  });
+
+  using backend = new CpuBackend();
+  using interrupt = interruptSignal();
+  using profiling = startProgress('measuring ');
+  using quantizing = startProgress('quantizing');
+  const { layers, tensors, log } = await writeQuantized(checkpoint, {
+    backend,
+    recipe,
+    samples,
+    seed: options.seed,
+    out,
+    toolVersion: packageVersion(),
+    signal: interrupt.signal,
+    onProgress: (stage, done, total) => (stage === 'profile' ? profiling : quantizing).update(done, total),
+    onLayer: ({ index, seconds, linears }, restored) => {
+      if (options.json || process.stderr.isTTY) return;
+      const worst = Math.max(...linears.map(({ error }) => error ?? 0));
+      const note = restored
+        ? 'finished earlier'
+        : `${seconds.toFixed(1)} s, largest relative error ${percent(worst)}`;
+      console.error(
+        `layer ${String(index + 1).padStart(String(config.numLayers).length)} of ${config.numLayers}: ${note}`,
+      );
+    },
+  });
+  log.remove();
+  const before = checkpoint.tensors.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const after = tensors.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const seconds = (performance.now() - started) / 1000;
+  if (options.json) {
+    console.log(JSON.stringify({ model: path, out, preset: recipe.name, before, after, seconds, layers }));
+    return;
+  }
+  console.log(`${out}  ${recipe.description}`);
+  console.log(`${bytesOf(before)} became ${bytesOf(after)} in ${seconds.toFixed(1)} s`);
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+function list({ json }: Options): void {
+  if (json) {
+    console.log(JSON.stringify(presets));
+    return;
+  }
+  for (const { name, description } of presets) console.log(`${name.padEnd(18)} ${description}`);
+}
+
+/** The text beside the model, or the one that comes with the package. */
+function defaultCalibration(path: string): string {
+  const beside = join(path, 'calibration.txt');
+  return existsSync(beside)
+    ? beside
+    : resolve(import.meta.dirname, '../../models/tiny-classics/calibration.txt');
+}
+
+/** Removes what a quantization writes, and nothing else. */
+function emptyFolder(out: string): void {
+  if (!existsSync(out)) return;
+  const written = /^(config\.json|model.*\.safetensors(\.index\.json)?(\.partial)?|quantization-.*)$/;
+  for (const name of readdirSync(out)) if (written.test(name)) rmSync(join(out, name));
+}
