@@ -6,7 +6,7 @@ import type { EngineStats } from './engine-types.ts';
 import type { StepMessage } from './messages.ts';
 import { lookUpGuess } from './prompt-lookup.ts';
 import type { EngineRequest } from './request.ts';
-import { Runner } from './runner.ts';
+import { type Grammars, Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Sequence } from './sequence.ts';
 import type { EnginePlan } from './sizing.ts';
@@ -19,24 +19,28 @@ export interface CoreOptions {
   readonly prefixCache?: boolean;
   /** Most tokens guessed ahead; 0 for none. */
   readonly speculative?: number;
+  /** For requests with a grammar, which must be open there. */
+  readonly grammars?: Grammars & { close(requestId: number): void };
 }
 
 export class EngineCore implements Disposable {
   readonly blocks: BlockManager;
   readonly scheduler: Scheduler;
   readonly #runner: Runner;
+  readonly #grammars: CoreOptions['grammars'];
   readonly #report = new StepReport();
   readonly #totals = { promptTokens: 0, generationTokens: 0, steps: 0 };
 
   /** The model must take steps of the plan's `maxStepTokens`; it stays the caller's. */
-  constructor({ model, backend, plan, prefixCache = true, speculative = 0 }: CoreOptions) {
+  constructor({ model, backend, plan, prefixCache = true, speculative = 0, grammars }: CoreOptions) {
     this.blocks = new BlockManager({ ...plan, prefixCache });
     this.scheduler = new Scheduler({
       ...plan,
       blocks: this.blocks,
       ...(speculative > 0 && { guess: lookUpGuess(speculative) }),
     });
-    this.#runner = new Runner({ model, backend, ...plan });
+    this.#runner = new Runner({ model, backend, ...plan, grammars });
+    this.#grammars = grammars;
   }
 
   get idle(): boolean {
@@ -49,12 +53,19 @@ export class EngineCore implements Disposable {
       this.scheduler.add(request);
       this.#totals.promptTokens += request.prompt.length;
     } catch (error) {
-      this.#report.fail(request.id, error);
+      this.fail(request.id, error);
     }
   }
 
   cancel(requestId: number, index?: number): void {
     this.scheduler.cancel(requestId, index);
+    this.#noteEnd(requestId);
+  }
+
+  /** Ends a request with an error, which the next message tells. */
+  fail(requestId: number, error: unknown): void {
+    this.#report.fail(requestId, error);
+    this.cancel(requestId);
   }
 
   /** One step if there is work; what it brought, and whatever else has happened since the last message. */
@@ -69,8 +80,8 @@ export class EngineCore implements Disposable {
     this.#totals.steps++;
     this.#totals.generationTokens += this.#report.numTokens;
     this.scheduler.settle(step);
-    for (const { samples } of step.runs) for (const sample of samples) this.#noteEnd(sample);
-    for (const { requestId } of this.#report.failures) this.scheduler.cancel(requestId);
+    for (const { samples } of step.runs) for (const sample of samples) this.#noteFinish(sample);
+    for (const { requestId } of this.#report.failures) this.cancel(requestId);
     const settle = performance.now() - ran;
     return this.#report.take(this.stats(), { schedule: scheduled - begin, ...times, settle });
   }
@@ -89,9 +100,15 @@ export class EngineCore implements Disposable {
     };
   }
 
-  #noteEnd(sample: Sequence): void {
-    if (sample.generated === 0 && sample.finish !== undefined) this.#report.start(sample);
+  #noteFinish(sample: Sequence): void {
+    if (sample.finish === undefined) return;
+    if (sample.generated === 0) this.#report.start(sample);
     this.#report.finish(sample);
+    this.#noteEnd(sample.request.id);
+  }
+
+  #noteEnd(requestId: number): void {
+    if (!this.scheduler.has(requestId)) this.#grammars?.close(requestId);
   }
 
   [Symbol.dispose](): void {

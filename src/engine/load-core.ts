@@ -8,6 +8,7 @@ import { loadModel } from '../model/load-model.ts';
 import type { Model } from '../model/model.ts';
 import { EngineCore } from './core.ts';
 import type { EngineInfo } from './engine-types.ts';
+import { GrammarThread } from './grammar/grammar-thread.ts';
 import type { EngineOptions } from './options.ts';
 import {
   defaultBatch,
@@ -21,6 +22,7 @@ import {
 export interface LoadedCore extends Disposable {
   readonly core: EngineCore;
   readonly info: EngineInfo;
+  readonly grammars: GrammarThread;
 }
 
 /** Throws what `loadModel` and `planEngine` throw. */
@@ -52,9 +54,11 @@ export function loadCore(path: string, options: EngineOptions = {}): LoadedCore 
       options,
     );
     const { prefixCache = true, speculative = 0 } = options;
-    const core = own(new EngineCore({ model, backend, plan, prefixCache, speculative }));
+    const { vocabSize, eosTokenIds } = config;
+    const grammars = own(new GrammarThread({ modelPath: path, vocabSize, eosTokenIds }));
+    const core = own(new EngineCore({ model, backend, plan, prefixCache, speculative, grammars }));
     const info = infoOf({ model, backend, plan, compute, seconds: (performance.now() - begin) / 1000 });
-    return { core, info, [Symbol.dispose]: dispose };
+    return { core, info, grammars, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
     throw error;

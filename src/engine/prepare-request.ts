@@ -43,6 +43,11 @@ export function prepareRequest(
   for (const [name, value] of Object.entries({ n, maxTokens, minTokens, logprobs, promptLogprobs }))
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
       throw new AtomError('bad-request', `${name} must be a whole number, not ${value}`);
+  if (grammar !== undefined && eosTokenIds.length === 0)
+    throw new AtomError(
+      'bad-request',
+      'a grammar needs a token that ends the answer, and this model has none',
+    );
   // A grammar's end is the model's end token; without it the answer would never be complete.
   const own = request.ignoreEos === true && grammar === undefined ? [] : eosTokenIds;
   const prepared: EngineRequest = {

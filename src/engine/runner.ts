@@ -21,6 +21,14 @@ export interface StepResults {
   failed(sequence: Sequence, error: unknown): void;
 }
 
+/** What holds answers to their grammars. */
+export interface Grammars {
+  /** (ceil(vocab / 32)) bits of the tokens allowed next; undefined while it is not known. Throws where it never will be. */
+  mask(sequence: Sequence): Int32Array | undefined;
+  /** The sequence goes on with this token. */
+  accept(sequence: Sequence, tokenId: number): void;
+}
+
 export interface RunnerOptions {
   readonly model: Model;
   readonly backend: Backend;
@@ -28,8 +36,8 @@ export interface RunnerOptions {
   readonly blockSize: number;
   readonly maxBatch: number;
   readonly maxModelLen: number;
-  /** What a grammar allows next, if the sequence has one. */
-  readonly maskOf?: (sequence: Sequence) => Int32Array | undefined;
+  /** Follows the grammars of requests that have one. */
+  readonly grammars?: Grammars | undefined;
 }
 
 /** What the runner remembers of a sequence between steps. */
@@ -47,7 +55,7 @@ export class Runner implements Disposable {
   readonly #sampler: Sampler;
   readonly #scratch: Float32Array; // (vocab)
   readonly #memories = new WeakMap<Sequence, Memory>();
-  readonly #maskOf: (sequence: Sequence) => Int32Array | undefined;
+  readonly #grammars: Grammars | undefined;
   // Rows of the step whose logits are wanted: place in the batch, position in the sequence, and whose they are.
   readonly #rows: number[] = [];
   readonly #positions: number[] = [];
@@ -57,7 +65,7 @@ export class Runner implements Disposable {
   /** Milliseconds of the current step inside the model. */
   #modelTime = 0;
 
-  constructor({ model, backend, numBlocks, blockSize, maxBatch, maxModelLen, maskOf }: RunnerOptions) {
+  constructor({ model, backend, numBlocks, blockSize, maxBatch, maxModelLen, grammars }: RunnerOptions) {
     this.#model = model;
     this.#backend = backend;
     this.#cache = model.createKvCache({ blockSize, numBlocks });
@@ -69,7 +77,7 @@ export class Runner implements Disposable {
     this.#outputRows = backend.allocate('i32', [model.maxOutputs]);
     this.#sampler = new Sampler(model.config.vocabSize);
     this.#scratch = new Float32Array(model.config.vocabSize);
-    this.#maskOf = maskOf ?? (() => undefined);
+    this.#grammars = grammars;
   }
 
   get cacheBytes(): number {
@@ -140,7 +148,13 @@ export class Runner implements Disposable {
     if (maxTokens === 0) return;
     try {
       const { sampler } = this.#memoryOf(sample);
-      const mask = this.#maskOf(sample);
+      const grammars = sample.request.grammar === undefined ? undefined : this.#grammars;
+      const mask = grammars?.mask(sample);
+      if (grammars && !mask) {
+        // It is run again in the next step.
+        this.#wrongGuess = run;
+        return;
+      }
       const banned = sample.generated < minTokens && !mask ? stopTokenIds : undefined;
       const tokenId = sampler.choose(this.#sampler, {
         logits,
@@ -152,6 +166,7 @@ export class Runner implements Disposable {
       sampler.see(tokenId);
       const goesOn = sample.append(tokenId);
       if (!goesOn || !guessed) this.#wrongGuess = run;
+      if (goesOn) grammars?.accept(sample, tokenId);
       results.token(
         sample,
         tokenId,

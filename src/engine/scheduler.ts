@@ -62,6 +62,11 @@ export class Scheduler {
     return this.#open.size === 0;
   }
 
+  /** Whether any answer of the request has not ended. */
+  has(requestId: number): boolean {
+    return this.#open.has(requestId);
+  }
+
   /** Every answer that has not ended. */
   get sequences(): Iterable<Sequence> {
     return [...this.#running, ...this.#waiting];
@@ -97,13 +102,11 @@ export class Scheduler {
 
   /** Takes note of a step that was run, its tokens appended to the sequences that sample. */
   settle(step: Step): void {
-    for (const { sequence, start, count, samples, guesses } of step.runs) {
-      // Of guesses, those that became tokens are in the cache; the last token never is.
-      const computed = guesses > 0 ? sequence.length - 1 : start + count;
-      sequence.computed = computed;
-      sequence.table.register(sequence.tokens, computed);
+    for (const { sequence, start, count, samples } of step.runs) {
+      sequence.computed = computedAfter(sequence, start + count);
+      sequence.table.register(sequence.tokens, sequence.computed);
       for (const sample of samples) {
-        sample.computed = computed;
+        sample.computed = computedAfter(sample, start + count);
         if (sample.request.maxTokens === 0) sample.finish = 'length';
         if (sample.finish !== undefined) this.#close(sample);
       }
@@ -209,6 +212,14 @@ export class Scheduler {
     if (left.length > 0) this.#open.set(id, left);
     else this.#open.delete(id);
   }
+}
+
+/**
+ * What of a sequence is in the cache once its tokens before `end` are run: not the last token, which the next one needs
+ * run, nor guesses that did not become tokens.
+ */
+function computedAfter({ length }: Sequence, end: number): number {
+  return Math.min(end, length - 1);
 }
 
 /** Whether the sequence has more to run than its last token, or has no token of its own yet. */

@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadCore } from './load-core.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import type { EngineRequest } from './request.ts';
 import { errorMessage } from './step-report.ts';
 
 const port = parentPort!;
@@ -10,7 +11,9 @@ const say = (message: FromWorker) => port.postMessage(message);
 
 function run({ modelPath, options }: WorkerStart): void {
   const loaded = loadCore(modelPath, options);
-  const { core, info } = loaded;
+  const { core, info, grammars } = loaded;
+  /** Requests whose grammar is being compiled. */
+  const opening = new Set<number>();
   let scheduled = false;
 
   const turn = () => {
@@ -26,12 +29,30 @@ function run({ modelPath, options }: WorkerStart): void {
     if (!scheduled) setImmediate(turn);
     scheduled = true;
   };
+  const add = async (request: EngineRequest) => {
+    const { id, n, grammar } = request;
+    if (grammar !== undefined) {
+      opening.add(id);
+      try {
+        await grammars.open({ id, n, grammar });
+      } catch (error) {
+        opening.delete(id);
+        core.fail(id, error);
+        return schedule();
+      }
+      // Cancelled meanwhile.
+      if (!opening.delete(id)) return grammars.close(id);
+    }
+    core.add(request);
+    schedule();
+  };
   port.on('message', (message: ToWorker) => {
     switch (message.type) {
       case 'add':
-        core.add(message.request);
+        void add(message.request);
         break;
       case 'cancel':
+        if (message.index === undefined) opening.delete(message.requestId);
         core.cancel(message.requestId, message.index);
         break;
       case 'close':

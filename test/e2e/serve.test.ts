@@ -10,7 +10,7 @@ const model = 'tiny-classics';
 const patience = { timeout: 30_000 };
 let served: ServingProcess;
 beforeAll(async () => {
-  served = await serveModel('--compute', 'f32', '--kv-memory', '64M', '--drain-timeout', '20');
+  served = await serveModel('--compute', 'f32', '--kv-memory', '64M');
 }, 60_000);
 afterAll(() => served[Symbol.asyncDispose]());
 
@@ -131,6 +131,63 @@ describe('chat', () => {
     });
     const { prompt_tokens, prompt_tokens_details } = next.usage!;
     expect(prompt_tokens_details!.cached_tokens!).toBeGreaterThan(prompt_tokens / 2);
+  });
+});
+
+describe('answers of a given form', () => {
+  const messages = [{ role: 'user' as const, content: 'Who is the captain?' }];
+  const schema = {
+    type: 'object',
+    properties: { name: { enum: ['Ahab', 'Nemo'] }, age: { type: 'integer', minimum: 20, maximum: 99 } },
+    required: ['name', 'age'],
+    additionalProperties: false,
+  };
+
+  test('response_format json_schema, whole and streamed', async () => {
+    const request = {
+      model,
+      messages,
+      seed: 4,
+      response_format: { type: 'json_schema' as const, json_schema: { name: 'captain', schema } },
+    };
+    const { choices } = await served.client.chat.completions.create(request);
+    const captain = JSON.parse(choices[0]!.message.content!) as { name: string; age: number };
+    expect(choices[0]!.finish_reason).toBe('stop');
+    expect(['Ahab', 'Nemo']).toContain(captain.name);
+    expect(captain.age >= 20 && captain.age <= 99).toBe(true);
+    let streamed = '';
+    for await (const chunk of await served.client.chat.completions.create({ ...request, stream: true }))
+      streamed += chunk.choices[0]?.delta.content ?? '';
+    expect(streamed).toBe(choices[0]!.message.content);
+  });
+
+  test('a tool that must be called is called with arguments of its schema', async () => {
+    const { choices } = await served.client.chat.completions.create({
+      model,
+      messages,
+      seed: 2,
+      tools: [{ type: 'function', function: { name: 'note_captain', parameters: schema } }],
+      tool_choice: 'required',
+      parallel_tool_calls: false,
+    });
+    const [call] = choices[0]!.message.tool_calls!;
+    expect(choices[0]!.finish_reason).toBe('tool_calls');
+    if (call?.type !== 'function') throw new Error('no function was called');
+    expect(call.function.name).toBe('note_captain');
+    expect(Object.keys(JSON.parse(call.function.arguments) as object)).toEqual(['name', 'age']);
+  });
+
+  test('structured_outputs: a choice, an expression, rules', async () => {
+    const ask = async (structured_outputs: object) => {
+      const body = { model, prompt: 'The weather is', max_tokens: 30, seed: 1, structured_outputs };
+      return (await served.client.completions.create(body)).choices[0]!.text;
+    };
+    expect(['calm "sea"', 'storm']).toContain(await ask({ choice: ['calm "sea"', 'storm'] }));
+    expect(await ask({ regex: '[a-c]{4}' })).toMatch(/^[a-c]{4}$/);
+    expect(await ask({ grammar: 'root ::= "wind " [0-9]' })).toMatch(/^wind \d$/);
+    await expect(ask({ regex: '[' })).rejects.toMatchObject({ status: 400 });
+    await expect(ask({ regex: 'a', choice: ['b'] })).rejects.toMatchObject({ status: 400 });
+    await expect(ask({ json: '{' })).rejects.toMatchObject({ status: 400, param: 'structured_outputs.json' });
   });
 });
 

@@ -10,6 +10,9 @@ export const modelPath = resolve(root, 'models/tiny-classics');
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
+/** One thread: a machine that others use too is slow to bring two together. */
+const usual = ['--port', '0', '--threads', '1'];
+
 export interface ServingProcess extends AsyncDisposable {
   readonly url: string;
   readonly client: OpenAI;
@@ -21,7 +24,7 @@ export interface ServingProcess extends AsyncDisposable {
 }
 
 export function startServing(...options: string[]): Child {
-  const args = [resolve(root, 'bin/atom.js'), 'serve', modelPath, '--port', '0', ...options];
+  const args = [resolve(root, 'bin/atom.js'), 'serve', modelPath, ...usual, ...options];
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 

@@ -1,5 +1,6 @@
 // A body of /v1/chat/completions as work for the engine and a writer of its answer.
 import type { ServerContext, Service } from '../context.ts';
+import { RequestError } from '../openai-errors.ts';
 import { chatCompletionId } from '../request-ids.ts';
 import type { AnswerPlan } from '../respond.ts';
 import type { ChatBody } from '../schemas/chat.ts';
@@ -20,6 +21,12 @@ export function planChat(context: ServerContext, service: Service, body: ChatBod
     body,
     service.toolFormat,
   );
+  if (grammar !== undefined && body.structured_outputs !== undefined)
+    throw new RequestError(
+      'bad-request',
+      "Invalid 'structured_outputs': the answer is held by response_format or tools already.",
+      { param: 'structured_outputs' },
+    );
   const prompt = encodeChat(service, {
     messages: body.messages,
     tools,

@@ -3,11 +3,9 @@
 import type { GenerateRequest } from '../../engine/engine-types.ts';
 import { RequestError } from '../openai-errors.ts';
 import type { SamplingBody } from '../schemas/sampling.ts';
+import { grammarOf } from './structured-outputs.ts';
 
-export type SamplingRequest = Omit<
-  GenerateRequest,
-  'prompt' | 'maxTokens' | 'logprobs' | 'promptLogprobs' | 'grammar'
->;
+export type SamplingRequest = Omit<GenerateRequest, 'prompt' | 'maxTokens' | 'logprobs' | 'promptLogprobs'>;
 
 export function samplingRequest(body: SamplingBody): SamplingRequest {
   const { stop = [], stop_token_ids: stopTokenIds = [], top_k: topK } = body;
@@ -28,6 +26,7 @@ export function samplingRequest(body: SamplingBody): SamplingRequest {
     ignoreEos: body.ignore_eos,
     minTokens: body.min_tokens,
     skipSpecialTokens: body.skip_special_tokens,
+    grammar: body.structured_outputs && grammarOf(body.structured_outputs),
     // The engine's way round: the higher goes first.
     priority: body.priority === undefined ? undefined : -body.priority,
   });

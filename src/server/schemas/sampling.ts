@@ -5,6 +5,23 @@ import { optional } from './parse.ts';
 
 const MAX_STOPS = 64;
 
+/** As vLLM has them: one of these says what the answer must match. */
+const structuredOutputs = z
+  .looseObject({
+    json: optional(z.union([z.record(z.string(), z.unknown()), z.string()])),
+    json_object: optional(z.literal(true)),
+    regex: optional(z.string()),
+    choice: optional(z.array(z.string()).min(1)),
+    grammar: optional(z.string()).meta({ description: 'EBNF rules, the first named root' }),
+    structural_tag: optional(z.record(z.string(), z.unknown())),
+  })
+  .refine(
+    (fields) => Object.values(fields).filter((value) => value !== undefined).length === 1,
+    'expected exactly one of json, json_object, regex, choice, grammar and structural_tag',
+  );
+
+export type StructuredOutputs = z.output<typeof structuredOutputs>;
+
 const tokenId = z.int().min(0);
 const stopText = z.string().min(1, 'a stop string must not be empty').max(1024);
 
@@ -52,6 +69,7 @@ export const samplingFields = {
   ignore_eos: optional(z.boolean()),
   min_tokens: optional(z.int().min(0)),
 
+  structured_outputs: optional(structuredOutputs).meta({ description: 'what the answer must match' }),
   skip_special_tokens: optional(z.boolean()),
   return_token_ids: optional(z.boolean()),
   return_tokens_as_token_ids: optional(z.boolean()),

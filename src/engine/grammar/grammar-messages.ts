@@ -1,0 +1,26 @@
+// What the engine's thread and the grammar's say to each other. Masks do not travel this way (shared-mask.ts).
+import type { Grammar } from '../engine-types.ts';
+import type { ErrorMessage } from '../messages.ts';
+
+/** What the thread starts with. */
+export interface GrammarStart {
+  readonly modelPath: string;
+  readonly vocabSize: number;
+  readonly eosTokenIds: readonly number[];
+}
+
+export type ToGrammar =
+  /** Answered by `opened` or `failed`; the first masks are there by then. One buffer per answer. */
+  | {
+      readonly type: 'open';
+      readonly requestId: number;
+      readonly grammar: Grammar;
+      readonly masks: readonly SharedArrayBuffer[];
+    }
+  /** Never answered: the next mask appears. */
+  | { readonly type: 'accept'; readonly requestId: number; readonly index: number; readonly tokenId: number }
+  | { readonly type: 'close'; readonly requestId: number };
+
+export type FromGrammar =
+  | { readonly type: 'opened'; readonly requestId: number }
+  | { readonly type: 'failed'; readonly requestId: number; readonly error: ErrorMessage };

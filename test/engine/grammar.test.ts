@@ -1,0 +1,206 @@
+// Answers held to grammars on the real model: whatever is sampled, the text is of the grammar; broken and hostile grammars
+// hurt nobody else.
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Engine } from '../../src/engine/engine.ts';
+import type { GenerateRequest, Grammar } from '../../src/engine/engine-types.ts';
+import { SharedMask } from '../../src/engine/grammar/shared-mask.ts';
+import { spellWideClasses } from '../../src/engine/grammar/wide-classes.ts';
+import { AtomError } from '../../src/errors.ts';
+
+const modelPath = resolve(import.meta.dirname, '../../models/tiny-classics');
+let engine: Engine;
+beforeAll(async () => {
+  // One thread: a machine that others use too is slow to bring two together.
+  engine = await Engine.load(modelPath, { threads: 1, maxBatch: 16, kvMemory: 2 ** 24, speculative: 4 });
+});
+afterAll(() => engine.close());
+
+interface Answer {
+  text: string;
+  reason?: string;
+  tokens: number[];
+}
+
+async function answers(request: Partial<GenerateRequest>): Promise<Answer[]> {
+  const prompt = engine.tokenizer.encode('The captain said: ');
+  const all: Answer[] = [];
+  for await (const event of engine.generate({ prompt, maxTokens: 400, ...request })) {
+    if (event.type === 'prompt-logprobs') continue;
+    all[event.index] ??= { text: '', tokens: [] };
+    const answer = all[event.index]!;
+    answer.text += event.text;
+    if (event.type === 'token') answer.tokens.push(event.tokenId);
+    else answer.reason = event.reason;
+  }
+  return all;
+}
+
+const schema = {
+  type: 'object',
+  properties: {
+    name: { type: 'string', maxLength: 12 },
+    age: { type: 'integer', minimum: 0, maximum: 150 },
+    mood: { enum: ['calm', 'stormy'] },
+    crew: { type: 'array', items: { type: 'boolean' }, maxItems: 3 },
+  },
+  required: ['name', 'age', 'mood', 'crew'],
+  additionalProperties: false,
+};
+
+function expectSailor(text: string): void {
+  const sailor = JSON.parse(text) as Record<string, unknown>;
+  expect(Object.keys(sailor)).toEqual(['name', 'age', 'mood', 'crew']);
+  expect([...String(sailor.name)].length).toBeLessThanOrEqual(12);
+  expect(Number.isInteger(sailor.age) && Number(sailor.age) >= 0 && Number(sailor.age) <= 150).toBe(true);
+  expect(['calm', 'stormy']).toContain(sailor.mood);
+  expect((sailor.crew as unknown[]).every((member) => typeof member === 'boolean')).toBe(true);
+}
+
+describe('answers are of their grammar', () => {
+  test('a JSON schema, at temperatures high and low, several answers of a prompt', async () => {
+    const grammar = { type: 'json-schema', schema } as const;
+    for (const temperature of [0, 1.5]) {
+      const all = await answers({ grammar, temperature, seed: 3, n: 3 });
+      for (const { text, reason } of all) {
+        expect(reason).toBe('stop');
+        expectSailor(text);
+      }
+      if (temperature > 0) expect(new Set(all.map(({ text }) => text)).size).toBeGreaterThan(1);
+    }
+  });
+
+  test('a regular expression', async () => {
+    const grammar = { type: 'regex', pattern: '[A-F]{2}-[0-9]{4}(x|yy)' } as const;
+    for (const seed of [1, 2, 3, 4]) {
+      const [answer] = await answers({ grammar, seed, temperature: 2 });
+      expect(answer).toMatchObject({
+        reason: 'stop',
+        text: expect.stringMatching(/^[A-F]{2}-[0-9]{4}(x|yy)$/),
+      });
+    }
+  });
+
+  test('rules in EBNF that nest', async () => {
+    const rules = 'root ::= sum\nsum ::= term (" + " term){1,3}\nterm ::= [1-9] | "(" sum ")"';
+    const seeds = [1, 2, 3, 4, 5, 6].map((seed) =>
+      answers({ grammar: { type: 'ebnf', rules }, seed, maxTokens: 300 }),
+    );
+    const whole = (await Promise.all(seeds)).flat().filter(({ reason }) => reason === 'stop');
+    expect(whole.length).toBeGreaterThan(2);
+    for (const { text } of whole) {
+      expect(text).toMatch(/^[1-9() +]+$/);
+      expect(Number.isSafeInteger(new Function(`return ${text}`)())).toBe(true);
+    }
+  });
+
+  test('any JSON object; characters beyond ASCII come whole', async () => {
+    for (const seed of [1, 2, 3]) {
+      const regex = { type: 'regex', pattern: '"[ä-ü€]{3}"' } as const;
+      expect((await answers({ grammar: regex, seed }))[0]!.text).toMatch(/^"[ä-ü€]{3}"$/);
+      const rules = { type: 'ebnf', rules: 'start ::= [日本]\nroot ::= start start' } as const;
+      expect((await answers({ grammar: rules, seed }))[0]!.text).toMatch(/^[日本]{2}$/);
+    }
+    for (const seed of [1, 2, 3]) {
+      const [answer] = await answers({ grammar: { type: 'json' }, seed, maxTokens: 600 });
+      if (answer!.reason !== 'stop') continue;
+      expect(typeof JSON.parse(answer!.text)).toBe('object');
+    }
+  });
+
+  test('a structural tag: free text, but what the tag begins is held to its schema', async () => {
+    const tag = {
+      type: 'tag',
+      begin: '<call>',
+      content: {
+        type: 'json_schema',
+        json_schema: {
+          type: 'object',
+          properties: { n: { type: 'integer', minimum: 0, maximum: 99 } },
+          required: ['n'],
+        },
+      },
+      end: '</call>',
+    };
+    const grammar = { type: 'structural-tag', format: tag } as const;
+    const [answer] = await answers({ grammar, seed: 5 });
+    const [, json] = /^<call>(.*)<\/call>$/s.exec(answer!.text)!;
+    expect(Number.isInteger((JSON.parse(json!) as { n: number }).n)).toBe(true);
+  });
+
+  test('a seeded answer is the same alone and in a crowd of held and free ones', async () => {
+    const held = { grammar: { type: 'json-schema', schema }, seed: 9 } as const;
+    const [alone] = await answers(held);
+    const crowd = Array.from({ length: 24 }, (_, seed) =>
+      answers(seed % 2 === 0 ? held : { seed, maxTokens: 40 }),
+    );
+    for (const [i, [answer]] of (await Promise.all(crowd)).entries())
+      if (i % 2 === 0) expect(answer).toEqual(alone);
+  });
+});
+
+describe('grammars that cannot be', () => {
+  const codeOf = async (grammar: Grammar) => {
+    const error = await answers({ grammar }).catch((reason: unknown) => reason);
+    return error instanceof AtomError ? [error.code, error.message] : error;
+  };
+
+  test.each<[string, Grammar, RegExp]>([
+    ['no such type', { type: 'json-schema', schema: { type: 'sailor' } }, /Unsupported type/],
+    ['a broken expression', { type: 'regex', pattern: '[a-' }, /./],
+    ['no root', { type: 'ebnf', rules: 'start ::= "a"' }, /root/],
+    ['no rules', { type: 'ebnf', rules: 'root := a' }, /Unexpected character/],
+    ['a tag of no kind', { type: 'structural-tag', format: { type: 'rope' } }, /./],
+    ['a reference to nothing', { type: 'json-schema', schema: { $ref: '#/nowhere' } }, /./],
+    ['too long', { type: 'regex', pattern: 'a'.repeat(300_000) }, /262144 characters/],
+  ])('%s: refused with the reason', async (_, grammar, message) => {
+    expect(await codeOf(grammar)).toEqual(['bad-request', expect.stringMatching(message)]);
+  });
+
+  test('after all these the others still work, side by side with broken ones', async () => {
+    const sound = { grammar: { type: 'json-schema', schema }, seed: 2 } as const;
+    const broken = Array.from({ length: 6 }, () => codeOf({ type: 'regex', pattern: '(((' }));
+    const [[answer]] = await Promise.all([answers(sound), ...broken]);
+    expectSailor(answer!.text);
+  });
+
+  test('one that is cancelled while it compiles leaves nothing', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const prompt = engine.tokenizer.encode('The');
+    const items = Array.from({ length: 200 }, (_, i) => ({ const: `value ${i}` }));
+    const grammar = { type: 'json-schema', schema: { type: 'array', items: { anyOf: items } } } as const;
+    const running = (async () => {
+      for await (const _ of engine.generate({ prompt, grammar, maxTokens: 5 }, { signal }));
+    })();
+    controller.abort();
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+    await expect
+      .poll(() => engine.stats(), { timeout: 30_000 })
+      .toMatchObject({ running: 0, waiting: 0, kvBlocksUsed: 0 });
+  });
+});
+
+test('classes beyond ASCII are spelled out, all else stays', () => {
+  expect(spellWideClasses('root ::= "[ä]" [a-z\\-] [^ä] [ \\n\\t]*')).toBe(
+    'root ::= "[ä]" [a-z\\-] [^ä] [ \\n\\t]*',
+  );
+  expect(spellWideClasses('[\\xe4a-c\\]]*')).toBe(
+    '([\\U00000061-\\U00000063\\U0000005d-\\U0000005d] | "\\U000000e4")*',
+  );
+  expect(spellWideClasses('[\\x7e-\\u0081-]')).toBe(
+    '([\\U0000007e-\\U0000007f\\U0000002d-\\U0000002d] | "\\U00000080" | "\\U00000081")',
+  );
+  expect(() => spellWideClasses('[\\u4e00-\\u9fa5]')).toThrow(/4096 characters/);
+});
+
+test('a mask is seen by whoever waits for it, and not taken for an older one', () => {
+  const mask = SharedMask.create(40);
+  const other = new SharedMask(mask.buffer);
+  expect(other.after(0, 1)).toBeUndefined();
+  mask.publish(0, Int32Array.of(-1, 5));
+  expect(other.after(0, 0)).toEqual(Int32Array.of(-1, 5));
+  expect(other.after(1, 1)).toBeUndefined();
+  mask.fail();
+  expect([other.after(0, 1), other.failed]).toEqual([undefined, true]);
+});
