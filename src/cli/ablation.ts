@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { measurePerplexity } from '../evaluate/perplexity.ts';
-import { openHub } from '../hub/hub.ts';
 import { Model } from '../model/model.ts';
 import type { ModelSource } from '../model/model-source.ts';
 import { plainSource } from '../model/plain-source.ts';
@@ -35,11 +34,10 @@ export async function ablation(path: string, options: AblationOptions): Promise<
   const { config } = checkpoint;
   const tokenizer = loadTokenizer(path, { vocabSize: config.vocabSize });
   const tokenIds = tokenizer.encode(readText(options.text ?? join(path, 'test.txt'), '--text'));
-  const calibration = await readCalibrationText(options.calibration ?? join(path, 'calibration.txt'), {
-    place: { hub: openHub(), ...(options.data !== undefined && { folder: options.data }) },
-    // Far more characters than the samples have tokens of, and far fewer than a data set may have.
-    characters: 20 * options.samples * options.sequenceLength,
-  });
+  const calibration = await readCalibrationText(
+    options.calibration ?? join(path, 'calibration.txt'),
+    options,
+  );
   const samples = calibrationWindows(tokenizer.encode(calibration), options);
   const window = options.window ?? Math.min(config.maxPositions, 2048);
   const recipe = resized(presetNamed('atom-paper'), options);

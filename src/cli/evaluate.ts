@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
+import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError, reasonOf } from '../errors.ts';
 import { type Evaluation, type EvaluationPlan, evaluate } from '../evaluate/evaluate.ts';
 import { loadModel } from '../model/load-model.ts';
@@ -25,7 +26,10 @@ interface Options extends AblationOptions, PlanOptions {
 /** What is printed and written about one model. */
 export interface ModelEvaluation extends Evaluation {
   readonly model: string;
-  readonly compute: Compute;
+  /** The preset or method it was quantized with, or what a plain checkpoint computes in. */
+  readonly scheme: string;
+  /** Of its weight files. */
+  readonly bytes: number;
 }
 
 export function evaluateCommand(): Command {
@@ -80,8 +84,7 @@ async function evaluateCommandLine(model: string | undefined, options: Options):
   const results: ModelEvaluation[] = [];
   for (const [index, name] of models.entries()) {
     const { signal } = interrupt;
-    const evaluation = await evaluateModel(folders[index]!, { name, plan, compute: options.compute, signal });
-    results.push({ model: name, compute: options.compute, ...evaluation });
+    results.push(await evaluateModel(folders[index]!, { name, plan, compute: options.compute, signal }));
   }
   const report = results.length === 1 ? withFirstText(results[0]!) : { models: results };
   if (options.output !== undefined) write(options.output, `${JSON.stringify(report, undefined, 2)}\n`);
@@ -95,15 +98,19 @@ interface EvaluateModelOptions {
   readonly signal: AbortSignal;
 }
 
-async function evaluateModel(folder: string, options: EvaluateModelOptions): Promise<Evaluation> {
+async function evaluateModel(folder: string, options: EvaluateModelOptions): Promise<ModelEvaluation> {
   const { name, plan, compute, signal } = options;
+  const { quantization, tensors } = openCheckpoint(folder);
+  const scheme = quantization ? (quantization.fields.preset ?? quantization.fields.method) : compute;
+  const bytes = tensors.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
   using backend = new CpuBackend();
   using model = loadModel(folder, { backend, compute, maxTokens: 512, maxOutputs: 512 });
   const tokenizer = loadTokenizer(folder, { vocabSize: model.config.vocabSize });
   using stages = startStages();
   const onProgress = (what: string, done: number, total: number) =>
     stages.update(`${name} ${what}`, done, total);
-  return await evaluate({ model, backend, tokenizer, plan, signal, onProgress });
+  const evaluation = await evaluate({ model, backend, tokenizer, plan, signal, onProgress });
+  return { model: name, scheme, bytes, ...evaluation };
 }
 
 /** One text's figures stand at the top, where scripts look for them. */

@@ -4,6 +4,7 @@ import type { TextResult } from '../evaluate/evaluate.ts';
 import type { Measured, TaskResult } from '../evaluate/run-task.ts';
 import type { Metric } from '../evaluate/tasks/task.ts';
 import type { ModelEvaluation } from './evaluate.ts';
+import { bytesOf } from './sizes.ts';
 
 /** All results are of one plan, so rows are those of the first. */
 export function evaluationTable(results: readonly ModelEvaluation[]): string {
@@ -20,8 +21,12 @@ export function evaluationTable(results: readonly ModelEvaluation[]): string {
     ]),
   );
   const heading = ['', ...labels(results.map(({ model }) => model))];
+  const ofModels = [
+    ['scheme', ...results.map(({ scheme }) => scheme)],
+    ['size', ...results.map(({ bytes }) => bytesOf(bytes))],
+  ];
   const notes = [...first.texts.map(textNote), ...first.tasks.map(taskNote), timeNote(results)];
-  return [...align([heading, ...ofTexts, ...ofTasks]), '', ...notes].join('\n');
+  return [...align([heading, ...ofModels, ...ofTexts, ...ofTasks]), '', ...notes].join('\n');
 }
 
 /** With its 95 % confidence interval. */

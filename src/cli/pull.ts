@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { AtomError } from '../errors.ts';
 import { parseReference, pull } from './resolve-model.ts';
+import { bytesOf } from './sizes.ts';
 
 interface Options {
   readonly revision?: string;
@@ -33,7 +34,8 @@ async function pullAndPrint(text: string, { revision, token, cache, json }: Opti
     console.log(JSON.stringify({ id: reference.id, ...pulled }));
     return;
   }
-  const size = (pulled.bytes / 2 ** 20).toFixed(1);
-  console.error(`${reference.id} at ${pulled.commit}: ${pulled.files.length} files, ${size} MiB, in`);
+  console.error(
+    `${reference.id} at ${pulled.commit}: ${pulled.files.length} files, ${bytesOf(pulled.bytes)}, in`,
+  );
   console.log(pulled.folder);
 }

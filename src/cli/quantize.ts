@@ -22,6 +22,7 @@ interface Options extends RecipeOptions {
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly calibration?: string;
+  readonly data?: string;
   readonly samples: number;
   readonly sequenceLength: number;
   readonly seed: number;
@@ -33,12 +34,13 @@ export function quantizeCommand(): Command {
     .description('quantize a checkpoint to 4 bits, or as a preset or options say')
     .argument('[model]', 'folder of a checkpoint, or its id on the Hub')
     .option('--list', 'list the presets and do nothing')
-    .option('--out <folder>', 'where to write (default: the name of the model and the preset, here)')
+    .option('-o, --out <folder>', 'where to write (default: the name of the model and the preset, here)')
     .option('--overwrite', 'empty the folder first if it holds something else')
     .option(
       '--calibration <source>',
       'text, .jsonl or data set (default: calibration.txt beside the model, else the bundled one)',
     )
+    .option('--data <folder>', "look for data sets' files here, not on the Hub")
     .option('--samples <n>', 'calibration samples', positiveInteger, 32)
     .option('--sequence-length <tokens>', 'tokens of a calibration sample', positiveInteger, 512)
     .option('--seed <n>', 'of everything random', wholeNumber, 0)
@@ -62,7 +64,7 @@ async function quantize(model: string | undefined, options: Options): Promise<vo
   const out = resolve(options.out ?? `${basename(model)}-${recipe.name.replace(':', '-of-')}`);
   if (options.overwrite && out !== resolve(path)) emptyFolder(out);
   const tokenizer = loadTokenizer(path, { vocabSize: config.vocabSize });
-  const text = await readCalibrationText(options.calibration ?? defaultCalibration(path));
+  const text = await readCalibrationText(options.calibration ?? defaultCalibration(path), options);
   const samples = calibrationWindows(tokenizer.encode(text), {
     samples: options.samples,
     sequenceLength: Math.min(options.sequenceLength, config.maxPositions),

@@ -1,8 +1,7 @@
 // Calibration text: from a file, a JSONL or a data set to windows of token ids.
 import { existsSync, readFileSync } from 'node:fs';
 import { AtomError, reasonOf } from '../errors.ts';
-import type { DatasetPlace } from '../hub/dataset-files.ts';
-import { openHub } from '../hub/hub.ts';
+import { type Hub, openHub } from '../hub/hub.ts';
 import { readTextDataset, textDatasetNamed } from '../hub/text-datasets.ts';
 
 export interface CalibrationOptions {
@@ -10,14 +9,25 @@ export interface CalibrationOptions {
   readonly sequenceLength: number;
 }
 
+export interface CalibrationTextOptions extends CalibrationOptions {
+  /** A folder to look for data sets in, instead of the Hub. */
+  readonly data?: string;
+  readonly hub?: Hub;
+}
+
+/** Of a token at most, so that enough of a data set is read for the samples, and not all of a large one. */
+const charactersPerToken = 20;
+
 /** `source`: a text, a .jsonl, or the name of a data set. Throws `io`, `bad-option`, and as `datasetFiles` does. */
 export async function readCalibrationText(
   source: string,
-  { place = { hub: openHub() }, characters }: { place?: DatasetPlace; characters?: number } = {},
+  { samples, sequenceLength, data, hub }: CalibrationTextOptions,
 ): Promise<string> {
   const dataset = textDatasetNamed(source);
   if (!dataset || existsSync(source)) return readFileText(source);
-  return readTextDataset(dataset, { part: 'train', place, ...(characters && { characters }) });
+  const place = { hub: hub ?? openHub(), ...(data !== undefined && { folder: data }) };
+  const characters = charactersPerToken * samples * sequenceLength;
+  return readTextDataset(dataset, { part: 'train', place, characters });
 }
 
 /** The text of a file; of a .jsonl the "text" of every line, joined by blank lines. */

@@ -103,7 +103,9 @@ describe('on the Hub', () => {
       'datasets/allenai/c4': {
         commit: 'e'.repeat(40),
         files: {
-          'en/c4-train.00000-of-01024.json.gz': gzipSync('{"text":"to learn from"}\n{"text":"more"}\n'),
+          'en/c4-train.00000-of-01024.json.gz': gzipSync(
+            '{"text":"much to learn more from"}\n{"text":"more"}\n',
+          ),
           'en/c4-validation.00000-of-00008.json.gz': gzipSync('{"text":"one"}\n{"text":"two"}\n'),
           'en/c4-validation.00001-of-00008.json.gz': gzipSync('{"text":"three"}\n'),
         },
@@ -142,8 +144,11 @@ describe('on the Hub', () => {
     const place = { hub: openHub({ endpoint: server.endpoint, cache: join(scratch, 'c4'), offline: false }) };
     const c4 = textDatasetNamed('c4')!;
     expect(await readTextDataset(c4, { part: 'test', place })).toBe('one two');
-    expect(await readCalibrationText('c4', { place })).toBe('to learn from more');
-    expect(await readCalibrationText('c4', { place, characters: 5 })).toBe('to learn from');
+    // Twenty characters of text for each token that is wanted, and whole documents.
+    const calibration = (samples: number) =>
+      readCalibrationText('c4', { hub: place.hub, samples, sequenceLength: 1 });
+    expect(await calibration(2)).toBe('much to learn more from more');
+    expect(await calibration(1)).toBe('much to learn more from');
     expect(server.contents()).toHaveLength(2);
   });
 });

@@ -13,19 +13,21 @@ function written(name: string, content: string): string {
   return file;
 }
 
+const windows = { samples: 1, sequenceLength: 16 };
+
 test('a text file is read whole, a JSONL line by line', async () => {
-  expect(await readCalibrationText(written('a.txt', 'one\ntwo'))).toBe('one\ntwo');
-  expect(await readCalibrationText(written('a.jsonl', '{"text":"one"}\n\n{"text":"two","id":3}\n'))).toBe(
-    'one\n\ntwo',
-  );
+  expect(await readCalibrationText(written('a.txt', 'one\ntwo'), windows)).toBe('one\ntwo');
+  expect(
+    await readCalibrationText(written('a.jsonl', '{"text":"one"}\n\n{"text":"two","id":3}\n'), windows),
+  ).toBe('one\n\ntwo');
 });
 
 test('a missing file and a bad line are named', async () => {
-  await expect(readCalibrationText(join(scratch, 'none.txt'))).rejects.toThrowError(/none\.txt/);
-  await expect(readCalibrationText(written('b.jsonl', '{"text":"one"}\n{"text"'))).rejects.toThrowError(
-    /b\.jsonl:2 is not JSON/,
-  );
-  await expect(readCalibrationText(written('c.jsonl', '{"body":"one"}'))).rejects.toThrowError(
+  await expect(readCalibrationText(join(scratch, 'none.txt'), windows)).rejects.toThrowError(/none\.txt/);
+  await expect(
+    readCalibrationText(written('b.jsonl', '{"text":"one"}\n{"text"'), windows),
+  ).rejects.toThrowError(/b\.jsonl:2 is not JSON/);
+  await expect(readCalibrationText(written('c.jsonl', '{"body":"one"}'), windows)).rejects.toThrowError(
     /c\.jsonl:1 has no "text"/,
   );
 });
