@@ -1,6 +1,7 @@
 // `atom serve`: the engine behind the HTTP server, until a signal ends it.
 // Options are the server's own (server/options.ts); here they become flags, and the process meets its signals.
 import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Engine } from '../engine/engine.ts';
 import type { EngineInfo } from '../engine/engine-types.ts';
@@ -8,6 +9,7 @@ import { AtomError } from '../errors.ts';
 import { type OptionFacts, optionFacts, type ServerOptions } from '../server/options.ts';
 import { readServerOptions } from '../server/read-options.ts';
 import { type Server, startServer } from '../server/server.ts';
+import { presetFolder } from './preset-folder.ts';
 import { parseReference, resolveModel } from './resolve-model.ts';
 
 export function serveCommand(): Command {
@@ -24,12 +26,17 @@ export function serveCommand(): Command {
     );
     const file = config === undefined ? {} : { file: config };
     const options = readServerOptions({ flags, environment: process.env, ...file });
-    // Clients know a model of the Hub by its id, not by the folder it was fetched into.
-    const hubId = existsSync(model) ? undefined : parseReference(model)?.id;
-    const names =
-      options.servedModelName.length > 0 || hubId === undefined ? options.servedModelName : [hubId];
-    await serve(await resolveModel(model), { ...options, servedModelName: names });
+    const folder = await resolveModel(model);
+    const path = options.preset === undefined ? folder : await presetFolder(folder, options.preset);
+    await serve(path, { ...options, servedModelName: namesOf(model, options) });
   });
+}
+
+/** Clients know a model by its id on the Hub or its own folder, not by the cache it was put into. */
+function namesOf(model: string, { servedModelName }: ServerOptions): string[] {
+  if (servedModelName.length > 0) return servedModelName;
+  const hubId = existsSync(model) ? undefined : parseReference(model)?.id;
+  return [hubId ?? basename(resolve(model))];
 }
 
 function addFlag(command: Command, option: OptionFacts): void {
@@ -51,14 +58,17 @@ function addFlag(command: Command, option: OptionFacts): void {
 
 /** Resolves when a signal has ended the server in order. Throws what keeps it from serving. */
 async function serve(path: string, options: ServerOptions): Promise<void> {
-  if (options.preset !== undefined)
-    throw new AtomError('not-supported', '--preset is not available yet; serve a quantized checkpoint');
   using signals = endSignals();
   const loading = new AbortController();
   let engine: Engine | undefined;
   const load = async () => {
     engine = await Engine.load(path, { ...engineOptions(options), signal: loading.signal });
-    if (options.strictPrecision) checkPrecision(engine.info);
+    try {
+      if (options.strictPrecision) checkPrecision(engine.info);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
     return engine;
   };
   const server = await startServer({ modelPath: path, options, load });
@@ -111,7 +121,7 @@ function announce({ url }: Server, path: string, { info, tokenizer }: Engine): v
       ? ['completions', '{"prompt": "Once upon a time", "max_tokens": 50}']
       : ['chat/completions', '{"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 50}'];
   console.log(`serving ${path} (${architecture}, ${scheme}) at ${url}`);
-  console.log(`${backend} on ${threads} threads; ${cache}`);
+  console.log(`${backend} on ${threads} thread${threads === 1 ? '' : 's'}; ${cache}`);
   console.log(`try: curl ${url}/v1/${route} -H 'Content-Type: application/json' -d '${body}'`);
 }
 

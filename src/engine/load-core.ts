@@ -3,13 +3,14 @@ import { availableMemory } from 'node:process';
 import type { Backend } from '../backend/backend.ts';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { nativeAddon } from '../backend/cpu/native.ts';
-import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import { type Checkpoint, openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { Model } from '../model/model.ts';
 import { EngineCore } from './core.ts';
 import type { EngineInfo } from './engine-types.ts';
 import { GrammarThread } from './grammar/grammar-thread.ts';
 import type { EngineOptions } from './options.ts';
+import { layerPrecisions, schemeOf } from './precision.ts';
 import {
   defaultBatch,
   defaultBlockSize,
@@ -30,7 +31,8 @@ export function loadCore(path: string, options: EngineOptions = {}): LoadedCore 
   const { maxBatch = defaultBatch, blockSize = defaultBlockSize, compute = 'bf16', threads } = options;
   const begin = performance.now();
   if (threads !== undefined) nativeAddon().setThreadCount(threads);
-  const { config } = openCheckpoint(path);
+  const checkpoint = openCheckpoint(path);
+  const { config } = checkpoint;
   const maxTokens = Math.max(maxBatch, options.maxStepTokens ?? defaultStepTokens);
   const maxPositions = Math.min(options.maxModelLen ?? config.maxPositions, config.maxPositions);
   const owned: Disposable[] = [];
@@ -57,7 +59,7 @@ export function loadCore(path: string, options: EngineOptions = {}): LoadedCore 
     const { vocabSize, eosTokenIds } = config;
     const grammars = own(new GrammarThread({ modelPath: path, vocabSize, eosTokenIds }));
     const core = own(new EngineCore({ model, backend, plan, prefixCache, speculative, grammars }));
-    const info = infoOf({ model, backend, plan, compute, seconds: (performance.now() - begin) / 1000 });
+    const info = infoOf({ checkpoint, model, backend, plan, seconds: (performance.now() - begin) / 1000 });
     return { core, info, grammars, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
@@ -72,22 +74,24 @@ function bytesOfBlock(model: Model, blockSize: number): number {
 }
 
 interface Loaded {
+  readonly checkpoint: Checkpoint;
   readonly model: Model;
   readonly backend: Backend;
   readonly plan: EnginePlan;
-  readonly compute: string;
   readonly seconds: number;
 }
 
-function infoOf({ model, backend, plan, compute, seconds }: Loaded): EngineInfo {
+function infoOf({ checkpoint, model, backend, plan, seconds }: Loaded): EngineInfo {
+  const layers = layerPrecisions(checkpoint, model);
   const { maxModelLen, maxBatch, numBlocks, blockSize, kvBytes } = plan;
   return {
     maxModelLen,
     maxBatch,
     vocabSize: model.config.vocabSize,
+    layers,
     summary: {
       architecture: model.config.architecture,
-      scheme: compute,
+      scheme: schemeOf(checkpoint, layers),
       backend: backend.name,
       threads: nativeAddon().threadCount(),
       weightBytes: model.weightBytes,

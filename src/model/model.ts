@@ -1,12 +1,13 @@
 // The decoder: embedding, layers, final norm, language-model head, over any backend.
 // It knows operators and their order; it must not know requests, sampling, or where weights came from.
 import type { Backend, Batch, KvCache } from '../backend/backend.ts';
+import type { ActivationFormat, WeightFormat } from '../backend/formats.ts';
 import type { Tensor } from '../backend/tensor.ts';
 import type { ModelConfig } from '../checkpoint/model-config.ts';
 import { AtomError } from '../errors.ts';
 import { type DecoderContext, DecoderLayer } from './decoder-layer.ts';
 import { activationRequest, LinearLayer } from './linear-layer.ts';
-import type { ModelSource } from './model-source.ts';
+import type { LinearInput, ModelSource } from './model-source.ts';
 import { createRopeTables, type RopeTables } from './rope.ts';
 import { Workspace } from './workspace.ts';
 
@@ -26,6 +27,14 @@ export interface ForwardStep {
   /** (numOutputs) i32: rows of the batch whose logits are wanted. */
   readonly outputRows: Tensor;
   readonly numOutputs: number;
+}
+
+/** What the linears of one input run in; without layer and input it is the language-model head. */
+export interface LinearFormats {
+  readonly layer?: number;
+  readonly input?: LinearInput;
+  readonly weight: WeightFormat;
+  readonly activation: ActivationFormat;
 }
 
 export class Model implements Disposable {
@@ -67,6 +76,15 @@ export class Model implements Disposable {
   get weightBytes(): number {
     const layers = this.#layers.flatMap((layer) => Object.values(layer.linears));
     return [...layers, this.#lmHead].reduce((sum, { weight }) => sum + weight.byteLength, 0);
+  }
+
+  /** In what formats the linears run, four groups a layer and the language-model head last. */
+  get linearFormats(): readonly LinearFormats[] {
+    const of = ({ weight, input }: LinearLayer) => ({ weight: weight.format, activation: input.format });
+    const layers = this.#layers.flatMap(({ linears }, layer) =>
+      Object.entries(linears).map(([name, linear]) => ({ layer, input: name as LinearInput, ...of(linear) })),
+    );
+    return [...layers, of(this.#lmHead)];
   }
 
   /** A cache for this model; the caller disposes it. */

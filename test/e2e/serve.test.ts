@@ -1,7 +1,10 @@
 // `atom serve` as its users meet it: the official client against the compiled program and the real small model; signals.
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import { golden } from '../engine/serve.ts';
 import { modelPath, type ServingProcess, serveModel, startServing } from './serving-process.ts';
@@ -21,8 +24,8 @@ const metric = async (name: string) => {
 
 test('it says what it serves, where, and how to try it', () => {
   const [first, second, third] = served.output().split('\n');
-  expect(first).toMatch(/^serving \S+tiny-classics \(llama, f32\) at http:\/\/127\.0\.0\.1:\d+$/);
-  expect(second).toMatch(/^cpu \(\w+\) on \d+ threads; 6\d\.\d MiB of KV cache hold \d+ tokens/);
+  expect(first).toMatch(/^serving \S+tiny-classics \(llama, W32A32\) at http:\/\/127\.0\.0\.1:\d+$/);
+  expect(second).toMatch(/^cpu \(\w+\) on 1 thread; 6\d\.\d MiB of KV cache hold \d+ tokens/);
   expect(third).toMatch(/^try: curl http:\S+\/v1\/chat\/completions /);
 });
 
@@ -290,11 +293,36 @@ describe('signals', () => {
   });
 });
 
+test('a preset quantizes the model at the first start and finds it at the second', async () => {
+  const cache = mkdtempSync(join(tmpdir(), 'atom-serve-'));
+  vi.stubEnv('XDG_CACHE_HOME', cache);
+  try {
+    for (const start of ['first', 'second']) {
+      await using own = await serveModel('--preset', 'rtn-w4a16', '--kv-memory', '16M', '--max-batch', '4');
+      expect([start, own.output().includes(' became ')]).toEqual([start, start === 'first']);
+      const [shown] = (await own.client.models.list()).data as unknown as {
+        id: string;
+        atom: { layers: { name: string; declared: string }[] };
+      }[];
+      expect(shown!.id).toBe(model);
+      expect(shown!.atom.layers[0]).toMatchObject({ name: 'layers.0.qkv', declared: 'W4A16' });
+      expect(shown!.atom.layers.at(-1)).toMatchObject({ name: 'lm_head', declared: 'W16A16' });
+      const answer = await own.client.completions.create({ model, prompt: 'The', max_tokens: 3, seed: 1 });
+      expect(answer.choices[0]!.text).not.toBe('');
+    }
+  } finally {
+    vi.unstubAllEnvs();
+    rmSync(cache, { recursive: true });
+  }
+}, 180_000);
+
 describe('what keeps it from serving is one line and a code', () => {
   test.each([
     [['--kv-memory', '100'], /KV cache|cache of/],
     [['--context', '1024', '--kv-memory', '1M'], /context of 1024/],
     [['--port', '99999'], /--port/],
+    [['--compute', 'f32', '--strict-precision'], /layers\.0\.qkv is W16A16 .* would run as W32A32/],
+    [['--preset', 'no-such'], /no preset 'no-such'/],
   ])('%s', async (options, message) => {
     await expect(serveModel(...options)).rejects.toThrow(message);
   });
