@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError, reasonOf } from '../errors.ts';
+import { perplexityChange } from '../evaluate/compare.ts';
 import { type Evaluation, type EvaluationPlan, evaluate } from '../evaluate/evaluate.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { Compute } from '../model/plain-source.ts';
@@ -86,7 +87,7 @@ async function evaluateCommandLine(model: string | undefined, options: Options):
     const { signal } = interrupt;
     results.push(await evaluateModel(folders[index]!, { name, plan, compute: options.compute, signal }));
   }
-  const report = results.length === 1 ? withFirstText(results[0]!) : { models: results };
+  const report = results.length === 1 ? withFirstText(results[0]!) : { models: withChanges(results) };
   if (options.output !== undefined) write(options.output, `${JSON.stringify(report, undefined, 2)}\n`);
   console.log(options.json ? JSON.stringify(report) : evaluationTable(results));
 }
@@ -111,6 +112,15 @@ async function evaluateModel(folder: string, options: EvaluateModelOptions): Pro
     stages.update(`${name} ${what}`, done, total);
   const evaluation = await evaluate({ model, backend, tokenizer, plan, signal, onProgress });
   return { model: name, scheme, bytes, ...evaluation };
+}
+
+/** Each after the first says how much worse than the first it is. */
+function withChanges([base, ...others]: readonly ModelEvaluation[]): object[] {
+  const changed = others.map((other) => ({
+    ...other,
+    changes: base!.texts.map((text, index) => perplexityChange(text, other.texts[index]!) ?? null),
+  }));
+  return [base!, ...changed];
 }
 
 /** One text's figures stand at the top, where scripts look for them. */

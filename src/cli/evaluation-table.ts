@@ -1,5 +1,6 @@
 // Evaluations as a table for the terminal: a row for each measure, a column for each model.
 import { basename } from 'node:path';
+import { perplexityChange } from '../evaluate/compare.ts';
 import type { TextResult } from '../evaluate/evaluate.ts';
 import type { Measured, TaskResult } from '../evaluate/run-task.ts';
 import type { Metric } from '../evaluate/tasks/task.ts';
@@ -10,10 +11,14 @@ import { bytesOf } from './sizes.ts';
 export function evaluationTable(results: readonly ModelEvaluation[]): string {
   const [first] = results;
   if (!first) return '';
-  const ofTexts = first.texts.map(({ text }, index) => [
-    `${basename(text)} perplexity`,
-    ...results.map(({ texts }) => perplexity(texts[index]!)),
-  ]);
+  const ofTexts = first.texts.flatMap((base, index) => {
+    const row = [
+      `${basename(base.text)} perplexity`,
+      ...results.map(({ texts }) => perplexity(texts[index]!)),
+    ];
+    if (results.length === 1) return [row];
+    return [row, ['  change', '', ...results.slice(1).map(({ texts }) => change(base, texts[index]!))]];
+  });
   const ofTasks = first.tasks.flatMap(({ task, metrics, fewShot }, index) =>
     (Object.keys(metrics) as Metric[]).map((metric) => [
       `${task}${fewShot > 0 ? ` (${fewShot} shots)` : ''} ${metric}`,
@@ -32,6 +37,14 @@ export function evaluationTable(results: readonly ModelEvaluation[]): string {
 /** With its 95 % confidence interval. */
 function perplexity({ perplexity: value, interval: [low, high] }: TextResult): string {
   return `${value.toFixed(4)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+}
+
+/** In percent of the first model's. */
+function change(base: TextResult, other: TextResult): string {
+  const found = perplexityChange(base, other);
+  if (!found) return 'other windows';
+  const [ratio, low, high] = [found.ratio, ...found.interval].map((value) => ((value - 1) * 100).toFixed(2));
+  return `${found.ratio < 1 ? '' : '+'}${ratio} % (${low} to ${high})`;
 }
 
 /** With its standard error. */

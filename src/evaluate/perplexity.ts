@@ -10,6 +10,8 @@ export interface PerplexityResult {
   readonly interval: readonly [low: number, high: number];
   readonly windows: number;
   readonly window: number;
+  /** Mean log-probability of each window's scored tokens. */
+  readonly windowMeans: readonly number[];
   /** Tokens scored. */
   readonly tokens: number;
   readonly seconds: number;
@@ -71,6 +73,7 @@ export async function measurePerplexity(options: PerplexityOptions): Promise<Per
     interval: [Math.exp(mean - margin), Math.exp(mean + margin)],
     windows,
     window,
+    windowMeans: means,
     tokens,
     seconds: (performance.now() - started) / 1000,
   };

@@ -1,5 +1,7 @@
-// Every `atom` command that the README and docs/ show is one that there is, with options that it has.
-import { readdirSync, readFileSync } from 'node:fs';
+// Every `atom` command that the README and docs/ show is one that there is, with options that it has; every TypeScript
+// example compiles against the package's own types.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { runAtom } from './run-atom.ts';
@@ -18,10 +20,16 @@ interface Shown {
   readonly flags: readonly string[];
 }
 
+/** The content of fenced blocks in one of these languages. */
+function blocksOf(document: string, languages: string): string[] {
+  const text = readFileSync(join(root, document), 'utf8');
+  const pattern = new RegExp(`^\`\`\`(?:${languages})\\n(.*?)^\`\`\``, 'gms');
+  return [...text.matchAll(pattern)].map(([, block]) => block!);
+}
+
 /** Lines of shell blocks that run `atom`; a backslash continues a line. */
 function commandsOf(document: string): Shown[] {
-  const text = readFileSync(join(root, document), 'utf8');
-  const blocks = [...text.matchAll(/^```(?:sh|bash|console)\n(.*?)^```/gms)].map(([, block]) => block!);
+  const blocks = blocksOf(document, 'sh|bash|console');
   const lines = blocks.flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'));
   return lines.flatMap((line) => {
     const match = /(?:^|[\s$])(?:npx )?atom ([a-z]+)\b([^|;&>#]*)/.exec(line);
@@ -73,3 +81,27 @@ test.each([...new Set(shown.map(({ command }) => command))])(
     expect(wrong).toEqual([]);
   },
 );
+
+test('TypeScript examples compile', () => {
+  // In the clone, where the packages that examples import are found.
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  const folder = mkdtempSync(join(root, '.cache/documents-'));
+  try {
+    const examples = documents.flatMap((document) =>
+      blocksOf(document, 'ts|typescript').map((code, index) => ({ document, index, code })),
+    );
+    expect(examples.length).toBeGreaterThan(1);
+    for (const { document, index, code } of examples) {
+      // An empty export makes every example a module of its own.
+      writeFileSync(join(folder, `${document.replace(/\W/g, '-')}-${index + 1}.ts`), `${code}\nexport {};\n`);
+    }
+    const compilerOptions = { noUnusedLocals: false, paths: { 'atom-llm': [join(root, 'src/index.ts')] } };
+    const settings = { extends: join(root, 'tsconfig.json'), compilerOptions, include: ['*.ts'] };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(settings));
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const { stdout } = spawnSync(process.execPath, [compiler, '-p', folder], { encoding: 'utf8', cwd: root });
+    expect(stdout).toBe('');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -54,12 +54,16 @@ test('tasks and texts of one model, as JSON and as a table', async () => {
 });
 
 test('models side by side: the twin with outliers computes what the plain one does', async () => {
-  const args = ['eval', '--compare', model, twin, '--tasks', 'piqa', '--num-fewshot', '1', '--limit', '2'];
+  const measures = ['--dataset', 'wikitext2', '--window', '128', '--tasks', 'piqa', '--num-fewshot', '1'];
+  const args = ['eval', '--compare', model, twin, ...measures, '--limit', '2'];
   const { status, stdout } = await runAtom([...args, ...options, '--json']);
   expect(status).toBe(0);
-  const { models } = JSON.parse(stdout) as { models: (Evaluation & { model: string })[] };
+  const { models } = JSON.parse(stdout) as {
+    models: (Evaluation & { model: string; changes: { ratio: number }[] })[];
+  };
   expect(models.map((each) => each.model)).toEqual([model, twin]);
   expect(models[0]!.tasks[0]).toMatchObject({ questions: 2, fewShot: 1 });
+  expect(models[1]!.changes[0]!.ratio).toBeCloseTo(1, 5);
   expect(models[1]!.tasks[0]!.metrics).toEqual(models[0]!.tasks[0]!.metrics);
   const table = await runAtom([
     'eval',

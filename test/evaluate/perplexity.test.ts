@@ -1,5 +1,6 @@
 // Perplexity worked out by hand from scripted log-probabilities: which tokens count, and how wide the interval is.
 import { describe, expect, test } from 'vitest';
+import { perplexityChange } from '../../src/evaluate/compare.ts';
 import { measurePerplexity } from '../../src/evaluate/perplexity.ts';
 
 /** Says of every token but the first: log-probability -id / 100. */
@@ -66,5 +67,40 @@ describe('measurePerplexity', () => {
       code: 'bad-option',
       message: expect.stringMatching(message),
     });
+  });
+});
+
+describe('perplexityChange', () => {
+  const measured = async (factor: (id: number) => number, window = 3) => ({
+    text: 'x',
+    ...(await measurePerplexity({
+      scorer: { score: (of) => Float32Array.from(Array.from(of).slice(1), (id) => -id * factor(id)) },
+      tokenIds: ids(12),
+      window,
+    })),
+  });
+
+  test('a model that is everywhere worse by the same is worse for certain', async () => {
+    // 0.5 more of negative log-probability for every token: perplexity is exp(0.5) times as high.
+    const base = await measured(() => 1);
+    const other = { ...(await measured(() => 1)), perplexity: base.perplexity * Math.exp(0.5) };
+    const shifted = { ...other, windowMeans: base.windowMeans.map((mean) => mean - 0.5) };
+    const { ratio, interval } = perplexityChange(base, shifted)!;
+    expect(ratio).toBeCloseTo(Math.exp(0.5), 6);
+    expect(interval[0]).toBeCloseTo(ratio, 12);
+    expect(interval[1]).toBeCloseTo(ratio, 12);
+  });
+
+  test('the interval is that of the differences, window by window', async () => {
+    // Windows' means: 1.5, 4.5, 7.5, 10.5, and 1.1 times as much: differences 0.15, 0.45, 0.75, 1.05, mean 0.6,
+    // deviation sqrt(0.6 / 4) = sqrt(0.15), error sqrt(0.15) / 2.
+    const { ratio, interval } = perplexityChange(await measured(() => 1), await measured(() => 1.1))!;
+    expect(ratio).toBeCloseTo(Math.exp(0.6), 5);
+    expect(Math.log(interval[1] / ratio)).toBeCloseTo((1.96 * Math.sqrt(0.15)) / 2, 5);
+    expect(interval[0] * interval[1]).toBeCloseTo(ratio ** 2, 5);
+  });
+
+  test('other windows cannot be compared', async () => {
+    expect(perplexityChange(await measured(() => 1), await measured(() => 1, 4))).toBeUndefined();
   });
 });
