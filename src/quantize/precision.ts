@@ -1,6 +1,7 @@
 // Number formats by layer and input, where they are not the same throughout.
 import type { ElementFormat } from '../backend/formats.ts';
 import type { LinearInput } from '../model/model-source.ts';
+import type { Recipe } from './recipe.ts';
 
 export interface InputPrecision {
   readonly weight: ElementFormat;
@@ -8,3 +9,23 @@ export interface InputPrecision {
 }
 
 export type Precision = readonly Readonly<Record<LinearInput, InputPrecision>>[];
+
+/** The recipe with other formats; with none given, as it is. */
+export function withPrecision(recipe: Recipe, formats: InputPrecision | undefined): Recipe {
+  if (!formats) return recipe;
+  return {
+    ...recipe,
+    weight: { ...recipe.weight, format: formats.weight },
+    activation: { ...recipe.activation, format: formats.activation },
+  };
+}
+
+/** The same formats for every input of every layer. */
+export function uniformPrecision(numLayers: number, formats: InputPrecision): Precision {
+  return Array.from({ length: numLayers }, () => ({
+    qkv: formats,
+    output: formats,
+    gateUp: formats,
+    down: formats,
+  }));
+}

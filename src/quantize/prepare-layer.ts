@@ -67,22 +67,22 @@ export function reorderLayer(weights: LayerWeights, orders: ChannelOrders): void
   }
 }
 
-/** The Hadamard transform that the input of `down` goes through, carried by its weight. */
+/** The Hadamard transform that the input of `down` goes through, if it does, done to the rows of a matrix over its channels. */
 export function hadamardDown(
-  weights: LayerWeights,
+  matrix: Tensor, // (rows, channels) f32
   { backend, recipe }: { backend: Backend; recipe: Recipe },
 ): void {
-  const { down } = weights.matrices;
+  if (!recipe.transforms.downHadamard) return;
+  const [rows, channels] = matrix.shape as [number, number];
   const quantizer = activationQuantizer(recipe, 'down');
   const { format, groupSize } = quantizer;
-  const normal = down.shape[1]! - quantizer.outlierChannels;
   const transform = {
     ...quantizer,
-    groupSize: groupSizeOf(format, groupSize, normal),
+    groupSize: groupSizeOf(format, groupSize, channels - quantizer.outlierChannels),
     format: 'none',
     outlierFormat: 'none',
   } as const;
-  backend.fakeQuant({ x: down, out: down, rows: down.shape[0]!, quantizer: transform });
+  backend.fakeQuant({ x: matrix, out: matrix, rows, quantizer: transform });
 }
 
 /** The layer as a decoder takes it, reading the matrices where they are; `recipeOf` gives each input its quantizer. */

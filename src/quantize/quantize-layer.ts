@@ -55,10 +55,10 @@ export function roundLayer(weights: LayerWeights, options: RoundOptions): Quanti
   return done;
 }
 
-/** x^T x of the inputs, upper triangles, over all calibration tokens. */
-function hessiansOf(
+/** x^T x of the inputs, upper triangles, over all calibration tokens; the caller disposes them. */
+export function hessiansOf(
   inputs: readonly LinearInput[],
-  { backend, runner, source, index, kvFormat }: RoundOptions,
+  { backend, runner, source, index, kvFormat }: Omit<RoundOptions, 'recipeOf'>,
   how: { advance: boolean; half?: 'attention' | 'mlp'; stopAt?: LinearInput },
 ): Map<LinearInput, Tensor> {
   const hessians = new Map<LinearInput, Tensor>();
@@ -78,7 +78,8 @@ function hessiansOf(
   return hessians;
 }
 
-function roundInput(
+/** Rounds the weights of one input in place. `hessian` may serve again. */
+export function roundInput(
   weights: LayerWeights,
   input: LinearInput,
   { backend, recipe, hessian }: { backend: Backend; recipe: Recipe; hessian: Tensor | undefined },
@@ -122,7 +123,7 @@ const nothing: RoundedWeight = {
 };
 
 /** Fills what lies below the diagonal. */
-function mirror(hessian: Tensor): void {
+export function mirror(hessian: Tensor): void {
   const n = hessian.shape[0]!;
   const values = hessian.f32();
   const square = 64;

@@ -11,7 +11,7 @@ import { requireRunning } from './interruption.ts';
 import { LayerRunner } from './layer-runner.ts';
 import { LayerWeights } from './layer-weights.ts';
 import { loadMatrix, scaleColumns } from './matrix.ts';
-import type { Precision } from './precision.ts';
+import { type Precision, withPrecision } from './precision.ts';
 import {
   type ChannelOrders,
   hadamardDown,
@@ -38,8 +38,15 @@ export interface QuantizeOptions {
   readonly precision?: Precision;
   /** Measured before; by default it is measured here. */
   readonly profile?: Profile;
-  readonly onProgress?: (stage: 'profile' | 'quantize', done: number, total: number) => void;
+  readonly onProgress?: (stage: 'profile' | 'sensitivity' | 'quantize', done: number, total: number) => void;
   readonly signal?: AbortSignal;
+}
+
+export interface PreparedLayer extends Disposable {
+  readonly weights: LayerWeights;
+  readonly orders: ChannelOrders;
+  /** The layer as the decoder takes it, with each input quantized as its recipe has it; it reads `weights`. */
+  readonly sourceOf: (recipeOf: (input: LinearInput) => Recipe) => LayerSource;
 }
 
 export interface QuantizedLayer extends Disposable {
@@ -121,6 +128,16 @@ export class Quantizer implements Disposable {
     return this.#source.config;
   }
 
+  /** The checkpoint's own layers and head. */
+  get source(): ModelSource {
+    return this.#source;
+  }
+
+  /** How the residual stream was turned, if it was. */
+  get rotation(): Rotation | undefined {
+    return this.#rotation;
+  }
+
   /** Layer after layer; each belongs to the caller. `restore` takes over what an earlier run has done. */
   async *layers({ restore }: { restore?: Restore } = {}): AsyncGenerator<QuantizedLayer> {
     const { backend, samples, onProgress, signal } = this.#options;
@@ -153,8 +170,25 @@ export class Quantizer implements Disposable {
     restore: Restore | undefined,
   ): Omit<QuantizedLayer, 'seconds'> {
     const { backend, recipe, precision } = this.#options;
-    const { config } = this.#source;
     const recipeOf = (input: LinearInput) => withPrecision(recipe, precision?.[index]?.[input]);
+    const { weights, orders, sourceOf, ...prepared } = this.prepare(index, { runner, recipeOf });
+    const source = sourceOf(recipeOf);
+    const { kvFormat } = this;
+    const restored = restore?.(index, weights) ?? false;
+    if (restored) runner.run({ source, index, kvFormat, advance: true });
+    const linears = restored
+      ? []
+      : roundLayer(weights, { backend, runner, source, index, kvFormat, recipeOf });
+    return { ...prepared, index, weights, orders, source, linears, restored };
+  }
+
+  /** A layer transformed and in its final order, nothing rounded yet. Migration of scales reads the runner's tokens. */
+  prepare(
+    index: number,
+    { runner, recipeOf }: { runner: LayerRunner; recipeOf: (input: LinearInput) => Recipe },
+  ): PreparedLayer {
+    const { backend, recipe } = this.#options;
+    const { config } = this.#source;
     const profile = this.profile.layers[index]!;
     const weights = new LayerWeights(backend, this.#source.layer(index));
     if (recipe.transforms.migration !== 'none') {
@@ -162,7 +196,7 @@ export class Quantizer implements Disposable {
     }
     const orders = transformLayer(weights, { recipe, config, profile, rotation: this.#rotation });
     reorderLayer(weights, orders);
-    if (recipe.transforms.downHadamard) hadamardDown(weights, { backend, recipe: recipeOf('down') });
+    hadamardDown(weights.matrices.down, { backend, recipe: recipeOf('down') });
     const tensors: Partial<Record<LinearInput, Tensor>> = {};
     for (const input of linearInputs) {
       const order = orders[input];
@@ -171,20 +205,10 @@ export class Quantizer implements Disposable {
       tensor.i32().set(order);
       tensors[input] = tensor;
     }
-    const source = layerSource(weights, { orders: tensors, recipeOf });
-    const { kvFormat } = this;
-    const restored = restore?.(index, weights) ?? false;
-    if (restored) runner.run({ source, index, kvFormat, advance: true });
-    const linears = restored
-      ? []
-      : roundLayer(weights, { backend, runner, source, index, kvFormat, recipeOf });
     return {
-      index,
       weights,
       orders,
-      source,
-      linears,
-      restored,
+      sourceOf: (recipeOf) => layerSource(weights, { orders: tensors, recipeOf }),
       [Symbol.dispose]() {
         weights[Symbol.dispose]();
         for (const tensor of Object.values(tensors)) tensor[Symbol.dispose]();
@@ -210,15 +234,6 @@ export class Quantizer implements Disposable {
     roundPlain(out);
     return out;
   }
-}
-
-function withPrecision(recipe: Recipe, formats: Precision[number][LinearInput] | undefined): Recipe {
-  if (!formats) return recipe;
-  return {
-    ...recipe,
-    weight: { ...recipe.weight, format: formats.weight },
-    activation: { ...recipe.activation, format: formats.activation },
-  };
 }
 
 function simulatedCache({ kv }: Recipe): KvFormat {

@@ -7,7 +7,7 @@
 import type { Backend } from '../../backend/backend.ts';
 import type { Tensor } from '../../backend/tensor.ts';
 import type { LayerWeights } from '../layer-weights.ts';
-import { multiply, multiplyColumns, multiplyRows } from '../matrix.ts';
+import { multiply, multiplyColumns, multiplyRows, transposed } from '../matrix.ts';
 import { dominantSubspace, householder, mixing, type Random, reflect } from './orthogonal.ts';
 
 export class Rotation implements Disposable {
@@ -49,6 +49,12 @@ export class Rotation implements Disposable {
   /** out = rows R, for the embedding and the language-model head: (vocab, hidden) f32. */
   turn(rows: Tensor, out: Tensor): void {
     multiply(this.#backend, rows, this.#turned, out);
+  }
+
+  /** out = rows R^T: rows of the turned stream as they were, (rows, hidden) f32. */
+  turnBack(rows: Tensor, out: Tensor): void {
+    using upright = transposed(this.#backend, this.#turned);
+    multiply(this.#backend, rows, upright, out);
   }
 
   [Symbol.dispose](): void {
