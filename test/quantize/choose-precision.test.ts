@@ -182,7 +182,7 @@ beforeAll(async () => {
     budget: (bits.int3 + bits.int4) / 2,
     onProgress: (stage, done, total) => progress.push(`${stage} ${done}/${total}`),
   });
-}, 120_000);
+}, 300_000);
 
 test('every choice is measured and explained', () => {
   const { choices, averageBits, loss, uniform: best } = measured;
@@ -239,4 +239,4 @@ test('the mix does less harm than the line between three and four bits, than its
   expect(mix).toBeLessThan(0.6 * four + 0.4 * three);
   expect(mix).toBeLessThan(await harm(swapped));
   expect(await harm(asFour.precision)).toBeLessThan(four);
-}, 120_000);
+}, 300_000);
