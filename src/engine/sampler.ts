@@ -7,6 +7,13 @@ type Filters = Pick<SamplingOptions, 'temperature' | 'topK' | 'topP' | 'minP'>;
 
 /** Weights below this, beside the most probable token's 1, are never drawn in practice. */
 const leastWeight = 1e-12;
+/**
+ * Most vocabularies lie so far below the best token that their weights need not be known: a token of less than
+ * e^-16 is looked at only where the draw could fall upon it.
+ */
+const headDepth = 16;
+/** A draw is split into two independent ones of about as many bits: which part of the vocabulary, and where in it. */
+const coarseSteps = 2 ** 26;
 const numBuckets = 2048;
 
 export class Sampler {
@@ -25,40 +32,120 @@ export class Sampler {
     { temperature = 1, topK = 0, topP = 1, minP = 0 }: Filters,
     draw: number,
   ): number {
-    const best = argmax(logits);
-    if (temperature === 0 || topK === 1) return best;
-    const least = Math.max(minP, leastWeight);
-    const largest = logits[best]!;
-    let count = this.#weigh(logits, { largest, temperature, least });
-    const range = { largest, depth: Math.max(-Math.log(least) * temperature, 1e-6) };
-    if (topK > 0 && topK < count) count = this.#keepBest(logits, { count, ...range, limit: topK });
-    if (topP < 1)
-      count = this.#keepBest(logits, { count, ...range, limit: topP * this.#total(count), byWeight: true });
-    let left = draw * this.#total(count);
-    for (let i = 0; i < count; i++) {
-      left -= this.#weights[this.#kept[i]!]!;
-      if (left < 0) return this.#kept[i]!;
+    if (temperature === 0 || topK === 1) return argmax(logits);
+    const wholeDepth = -Math.log(Math.max(minP, leastWeight)) * temperature;
+    const depth = Math.min(headDepth * temperature, wholeDepth);
+    const head = this.#gather(logits, depth);
+    const { largest } = head;
+    let { count } = head;
+    if (topK > 0) {
+      const all = count < topK && depth < wholeDepth;
+      if (all) count = this.#gather(logits, wholeDepth).count;
+      const range = { largest, depth: all ? wholeDepth : depth };
+      if (topK < count) count = this.#keepBest(logits, { count, ...range, limit: topK });
+      const sum = this.#weigh(logits, { from: 0, to: count, largest, temperature });
+      if (topP < 1) count = this.#keepBest(logits, { count, ...range, limit: topP * sum, byWeight: true });
+      return this.#pick(0, count, draw);
     }
-    return best;
+    const sum = this.#weigh(logits, { from: 0, to: count, largest, temperature });
+    // More than all others together can weigh.
+    const rest = depth < wholeDepth ? (logits.length - count) * Math.exp(-headDepth) : 0;
+    if (topP < 1) {
+      const best = this.#keepBest(logits, { count, largest, depth, limit: topP * sum, byWeight: true });
+      if (this.#total(best) >= topP * (sum + rest)) return this.#pick(0, best, draw);
+      return this.#chooseOfAll(logits, { wholeDepth, largest, temperature, topP }, draw);
+    }
+    if (rest === 0) return this.#pick(0, count, draw);
+    const coarse = Math.floor(draw * coarseSteps);
+    const fine = draw * coarseSteps - coarse;
+    const share = coarse / coarseSteps;
+    if (share * (sum + rest) < sum) return this.#pick(0, count, fine);
+    const end = this.#gatherBetween(logits, {
+      from: count,
+      low: largest - wholeDepth,
+      high: largest - depth,
+    });
+    const others = this.#weigh(logits, { from: count, to: end, largest, temperature });
+    return share * (sum + others) < sum ? this.#pick(0, count, fine) : this.#pick(count, end, fine);
   }
 
-  /** Weights of the candidates, which it lists; returns their number. */
-  #weigh(
+  /** Top-p where the weight of the unlikely tokens decides where it ends. */
+  #chooseOfAll(
     logits: Float32Array,
-    { largest, temperature, least }: { largest: number; temperature: number; least: number },
+    {
+      wholeDepth,
+      largest,
+      temperature,
+      topP,
+    }: { wholeDepth: number; largest: number; temperature: number; topP: number },
+    draw: number,
   ): number {
+    const { count } = this.#gather(logits, wholeDepth);
+    const sum = this.#weigh(logits, { from: 0, to: count, largest, temperature });
+    const options = { count, largest, depth: wholeDepth, limit: topP * sum, byWeight: true };
+    return this.#pick(0, this.#keepBest(logits, options), draw);
+  }
+
+  /** Lists the candidates down to `depth` below the best, in one pass; returns their number and the best logit. */
+  #gather(logits: Float32Array, depth: number): { count: number; largest: number } {
     const kept = this.#kept;
-    const weights = this.#weights;
-    const lowest = largest + Math.log(least) * temperature;
-    const factor = 1 / temperature;
-    let count = 0;
+    let largest = Number.NEGATIVE_INFINITY;
+    let lowest = Number.NEGATIVE_INFINITY;
+    let seen = 0;
     for (let id = 0; id < logits.length; id++) {
       const logit = logits[id]!;
       if (!(logit >= lowest)) continue;
-      weights[id] = Math.exp((logit - largest) * factor);
-      kept[count++] = id;
+      kept[seen++] = id;
+      if (logit > largest) {
+        largest = logit;
+        lowest = logit - depth;
+      }
     }
-    return count;
+    if (largest === Number.NEGATIVE_INFINITY) throw nothingPossible();
+    // Those from before the best was found.
+    let count = 0;
+    for (let i = 0; i < seen; i++) if (logits[kept[i]!]! >= lowest) kept[count++] = kept[i]!;
+    return { count, largest };
+  }
+
+  /** Lists candidates in [low, high) from place `from` on; returns the place after the last. */
+  #gatherBetween(
+    logits: Float32Array,
+    { from, low, high }: { from: number; low: number; high: number },
+  ): number {
+    let end = from;
+    for (let id = 0; id < logits.length; id++)
+      if (logits[id]! >= low && logits[id]! < high) this.#kept[end++] = id;
+    return end;
+  }
+
+  /** Weights of the candidates in places [from, to); returns their sum. */
+  #weigh(
+    logits: Float32Array,
+    { from, to, largest, temperature }: { from: number; to: number; largest: number; temperature: number },
+  ): number {
+    const factor = 1 / temperature;
+    let sum = 0;
+    for (let i = from; i < to; i++) {
+      const id = this.#kept[i]!;
+      const weight = Math.exp((logits[id]! - largest) * factor);
+      this.#weights[id] = weight;
+      sum += weight;
+    }
+    return sum;
+  }
+
+  /** Of the candidates in places [from, to), the one that `draw` in [0, 1) falls upon by weight. */
+  #pick(from: number, to: number, draw: number): number {
+    let sum = 0;
+    for (let i = from; i < to; i++) sum += this.#weights[this.#kept[i]!]!;
+    let left = draw * sum;
+    for (let i = from; i < to; i++) {
+      left -= this.#weights[this.#kept[i]!]!;
+      if (left < 0) return this.#kept[i]!;
+    }
+    // Rounding left something over.
+    return this.#kept[to - 1]!;
   }
 
   /**
@@ -84,7 +171,7 @@ export class Sampler {
     const kept = this.#kept;
     const weights = this.#weights;
     const sums = this.#bucketSums.fill(0);
-    const scale = (numBuckets - 1) / depth;
+    const scale = (numBuckets - 1) / Math.max(depth, 1e-6);
     const bucketOf = (id: number) => Math.floor((largest - logits[id]!) * scale);
     for (let i = 0; i < count; i++) sums[bucketOf(kept[i]!)]! += byWeight ? weights[kept[i]!]! : 1;
     let edge = 0;
@@ -124,11 +211,13 @@ function argmax(logits: Float32Array): number {
       best = id;
     }
   }
-  if (best < 0) {
-    throw new AtomError(
-      'numeric',
-      'no token is possible: every logit is NaN or minus infinity; the weights, their quantization or a grammar is broken',
-    );
-  }
+  if (best < 0) throw nothingPossible();
   return best;
+}
+
+function nothingPossible(): AtomError {
+  return new AtomError(
+    'numeric',
+    'no token is possible: every logit is NaN or minus infinity; the weights, their quantization or a grammar is broken',
+  );
 }

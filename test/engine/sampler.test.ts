@@ -89,6 +89,33 @@ test('filters keep what a full sort would keep', () => {
   expect(new Set(draw(flat, 2000, { options: { topP: 0.1 } }))).toEqual(new Set(Array(10).keys()));
 });
 
+test('tokens far below the best come as often as their weights say, with and without filters', () => {
+  // One likely token, and so many unlikely ones that together they weigh a hundredth of it.
+  const unlikely = 100_000;
+  const weight = Math.exp(-16.1);
+  const row = new Float32Array(unlikely + 1).fill(-16.1);
+  row[7] = 0;
+  const sampler = new Sampler(row.length);
+  // The likely token has the draws below 0.98 for sure; of the others 120 are tried.
+  const start = 0.98;
+  const draws = Array.from({ length: 120 }, (_, i) => start + ((1 - start) * (i + 0.5)) / 120);
+  const others = (options: SamplingOptions) =>
+    draws.map((at) => sampler.choose(row, options, at)).filter((id) => id !== 7);
+  const shareOf = (ids: readonly number[]) => (ids.length / draws.length) * (1 - start);
+  const all = unlikely * weight;
+
+  const free = others({});
+  expect(shareOf(free)).toBeCloseTo(all / (1 + all), 3);
+  // Not always the same ones.
+  expect(new Set(free).size).toBeGreaterThan(free.length * 0.98);
+  expect(shareOf(others({ topK: 50_001 }))).toBeCloseTo(all / 2 / (1 + all / 2), 3);
+  // Top-p ends among them: half of them are enough.
+  expect(shareOf(others({ topP: 1 - all / 2 / (1 + all) }))).toBeCloseTo(all / 2 / (1 + all / 2), 3);
+  expect(others({ topP: 1 / (1 + all) - 1e-6 })).toEqual([]);
+  expect(others({ minP: 1e-6 })).toEqual([]);
+  expect(others({ temperature: 0.5 })).toEqual([]);
+});
+
 test('temperature 0 takes the lowest id of equals', () => {
   expect(greedy([1, 2, 2])).toBe(1);
 });
