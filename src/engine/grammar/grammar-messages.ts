@@ -10,17 +10,29 @@ export interface GrammarStart {
 }
 
 export type ToGrammar =
-  /** Answered by `opened` or `failed`; the first masks are there by then. One buffer per answer. */
+  /** Answered by `opened` or `failed`; masks for what comes next are there by then. */
   | {
       readonly type: 'open';
       readonly requestId: number;
       readonly grammar: Grammar;
-      readonly masks: readonly SharedArrayBuffer[];
+      readonly answers: readonly AnswerStart[];
     }
-  /** Never answered: the next mask appears. */
+  /** Answered only where the answer is lost: else the next mask appears. */
   | { readonly type: 'accept'; readonly requestId: number; readonly index: number; readonly tokenId: number }
   | { readonly type: 'close'; readonly requestId: number };
 
+export interface AnswerStart {
+  readonly mask: SharedArrayBuffer;
+  /** What the answer holds already: after a restart of the thread. */
+  readonly tokens: readonly number[];
+}
+
 export type FromGrammar =
   | { readonly type: 'opened'; readonly requestId: number }
-  | { readonly type: 'failed'; readonly requestId: number; readonly error: ErrorMessage };
+  | {
+      readonly type: 'failed';
+      readonly requestId: number;
+      readonly error: ErrorMessage;
+      /** The thread cannot go on: its memory is not what it was. */
+      readonly isBroken: boolean;
+    };

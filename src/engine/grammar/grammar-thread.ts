@@ -1,5 +1,6 @@
 // The engine's hold on the grammar's thread, which starts with the first grammar: a mask is worked out there while the
-// model runs here. Where the thread dies or hangs, its requests fail and it starts anew; the engine goes on.
+// model runs here. Where the thread breaks or hangs over a grammar, that one's request fails, a new thread starts, and the
+// answers under way are followed again from their beginning.
 import { Worker } from 'node:worker_threads';
 import { AtomError } from '../../errors.ts';
 import type { Grammar } from '../engine-types.ts';
@@ -14,15 +15,25 @@ const COMPILE_SECONDS = 20;
 const PATIENCE_MS = 20;
 /** The same for an answer that has been late already. */
 const IMPATIENCE_MS = 2;
-const GIVE_UP_MS = COMPILE_SECONDS * 2000;
+const GIVE_UP_MS = 3 * COMPILE_SECONDS * 1000;
+/** Threads that may end for no known reason under one request. */
+const MOST_RESTARTS = 2;
 
 interface OpenGrammar {
-  readonly message: Extract<ToGrammar, { type: 'open' }>;
-  readonly masks: readonly SharedMask[];
-  /** When an answer was first found without its mask; by index. */
-  readonly lateSince: (number | undefined)[];
+  readonly requestId: number;
+  readonly grammar: Grammar;
+  readonly answers: readonly Answer[];
   /** Undefined once the grammar is compiled. */
   settle: ((error?: AtomError) => void) | undefined;
+  failure: AtomError | undefined;
+  restarts: number;
+}
+
+interface Answer {
+  readonly mask: SharedMask;
+  readonly tokens: number[];
+  /** When the answer was first found without its mask. */
+  lateSince: number | undefined;
 }
 
 export class GrammarThread implements Disposable {
@@ -37,48 +48,53 @@ export class GrammarThread implements Disposable {
 
   /** Resolves once the request's first masks are there. Throws `bad-request` for a grammar that cannot be used. */
   open({ id, n, grammar }: { id: number; n: number; grammar: Grammar }): Promise<void> {
-    const masks = Array.from({ length: n }, () => SharedMask.create(this.#start.vocabSize));
-    const message = {
-      type: 'open',
-      requestId: id,
-      grammar,
-      masks: masks.map(({ buffer }) => buffer),
-    } as const;
+    const { vocabSize } = this.#start;
+    const answers = Array.from({ length: n }, () => ({
+      mask: SharedMask.create(vocabSize),
+      tokens: [],
+      lateSince: undefined,
+    }));
     return new Promise((resolve, reject) => {
       const settle = (error?: AtomError) => (error ? reject(error) : resolve());
-      this.#open.set(id, { message, masks, lateSince: [], settle });
-      this.#send(message);
+      const opened = { requestId: id, grammar, answers, settle, failure: undefined, restarts: 0 };
+      this.#open.set(id, opened);
+      this.#follow(opened);
       this.#watchOver();
     });
   }
 
   /**
-   * What the sequence's grammar allows next, undefined while it is being worked out; `(ceil(vocab / 32))` bits.
+   * What the sequence's grammar allows next, (ceil(vocab / 32)) bits; undefined while it is being worked out.
    * Throws where it will not come.
    */
   mask({ request, index, generated }: Sequence): Int32Array | undefined {
     const grammar = this.#open.get(request.id);
-    const mask = grammar?.masks[index];
-    if (!grammar || !mask) throw new AtomError('internal', 'the grammar of the request was not opened');
-    const { lateSince } = grammar;
-    const words = mask.after(generated, lateSince[index] === undefined ? PATIENCE_MS : IMPATIENCE_MS);
-    if (mask.failed) throw new AtomError('internal', 'the thread that follows grammars has lost this answer');
+    const answer = grammar?.answers[index];
+    if (!grammar || !answer) throw new AtomError('internal', 'the grammar of the request was not opened');
+    if (grammar.failure) throw grammar.failure;
+    const words = answer.mask.after(generated, answer.lateSince === undefined ? PATIENCE_MS : IMPATIENCE_MS);
     if (words) {
-      lateSince[index] = undefined;
+      answer.lateSince = undefined;
       return words;
     }
-    lateSince[index] ??= performance.now();
-    if (performance.now() - lateSince[index] > GIVE_UP_MS)
+    answer.lateSince ??= performance.now();
+    if (performance.now() - answer.lateSince > GIVE_UP_MS)
       throw new AtomError('timeout', 'the grammar of this answer takes too long');
     return undefined;
   }
 
   accept({ request, index }: Sequence, tokenId: number): void {
+    this.#open.get(request.id)?.answers[index]?.tokens.push(tokenId);
     this.#send({ type: 'accept', requestId: request.id, index, tokenId });
   }
 
   close(requestId: number): void {
     if (this.#open.delete(requestId)) this.#send({ type: 'close', requestId });
+  }
+
+  #follow({ requestId, grammar, answers }: OpenGrammar): void {
+    const starts = answers.map(({ mask, tokens }) => ({ mask: mask.buffer, tokens }));
+    this.#send({ type: 'open', requestId, grammar, answers: starts });
   }
 
   #send(message: ToGrammar): void {
@@ -91,23 +107,30 @@ export class GrammarThread implements Disposable {
       workerData: this.#start,
       name: 'atom grammar',
     });
-    worker.on('message', (message: FromGrammar) => this.#receive(message));
+    worker.on('message', (message: FromGrammar) => this.#receive(worker, message));
     worker.on('error', () => this.#restart(worker, 'it broke the thread that compiles it'));
     worker.on('exit', () => this.#restart(worker, 'it ended the thread that compiles it'));
     return worker;
   }
 
-  #receive(message: FromGrammar): void {
+  #receive(worker: Worker, message: FromGrammar): void {
     const grammar = this.#open.get(message.requestId);
-    if (grammar?.settle) {
-      const { settle } = grammar;
+    if (message.type === 'failed') {
+      if (grammar) this.#fail(grammar, new AtomError(message.error.code, message.error.message));
+      if (message.isBroken) this.#restart(worker);
+    } else if (grammar) {
+      grammar.settle?.();
       grammar.settle = undefined;
-      if (message.type === 'failed') {
-        this.#open.delete(message.requestId);
-        settle(new AtomError(message.error.code, message.error.message));
-      } else settle();
     }
     this.#watchOver();
+  }
+
+  /** Now where its request waits, else when it asks for its next mask. */
+  #fail(grammar: OpenGrammar, error: AtomError): void {
+    grammar.failure = error;
+    if (!grammar.settle) return;
+    this.#open.delete(grammar.requestId);
+    grammar.settle(error);
   }
 
   get #firstUnsettled(): OpenGrammar | undefined {
@@ -125,19 +148,21 @@ export class GrammarThread implements Disposable {
     );
   }
 
-  /** Fails the grammar that was being compiled and the answers under way; the others begin again in a new thread. */
-  #restart(worker: Worker, reason: string): void {
+  /** Begins again in a new thread. `reason`: what to tell the grammar that was being compiled, which is to blame. */
+  #restart(worker: Worker, reason?: string): void {
     if (worker !== this.#worker) return;
     this.#worker = undefined;
     void worker.terminate();
-    const culprit = this.#firstUnsettled;
+    const culprit = reason === undefined ? undefined : this.#firstUnsettled;
+    if (culprit) this.#fail(culprit, new AtomError('bad-request', `the grammar cannot be used: ${reason}`));
     for (const grammar of this.#open.values()) {
-      const { settle, message, masks } = grammar;
-      if (grammar === culprit) {
-        this.#open.delete(message.requestId);
-        settle?.(new AtomError('bad-request', `the grammar cannot be used: ${reason}`));
-      } else if (settle) this.#send(message);
-      else for (const mask of masks) mask.fail();
+      if (grammar.failure) continue;
+      if (reason !== undefined && !culprit && ++grammar.restarts > MOST_RESTARTS) {
+        this.#fail(grammar, new AtomError('internal', 'the thread that follows grammars keeps ending'));
+        continue;
+      }
+      for (const { mask } of grammar.answers) mask.reset();
+      this.#follow(grammar);
     }
     this.#watchOver();
   }

@@ -2,6 +2,7 @@
 // Requests are done in the order in which they come.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { GrammarMatcher } from '@mlc-ai/web-xgrammar';
+import { AtomError } from '../../errors.ts';
 import { loadTokenizer } from '../../tokenizer/load-tokenizer.ts';
 import { errorMessage } from '../step-report.ts';
 import type { FromGrammar, GrammarStart, ToGrammar } from './grammar-messages.ts';
@@ -20,25 +21,21 @@ const say = (message: FromGrammar) => port.postMessage(message);
 const { modelPath, vocabSize, eosTokenIds } = workerData as GrammarStart;
 const followers = new Map<number, readonly Follower[]>();
 const tokenizer = loadTokenizer(modelPath, { vocabSize });
-const matchers = loadMatchers({ tokenizer, vocabSize, eosTokenIds });
+const matchers = await loadMatchers({ tokenizer, vocabSize, eosTokenIds });
 
-async function publish({ matcher, mask, tokens }: Follower): Promise<void> {
-  mask.publish(tokens, await matcher.getNextTokenBitmask());
-}
-
-async function open({ requestId, grammar, masks }: Extract<ToGrammar, { type: 'open' }>): Promise<void> {
+async function open({ requestId, grammar, answers }: Extract<ToGrammar, { type: 'open' }>): Promise<void> {
   const own: Follower[] = [];
   try {
-    for (const buffer of masks) {
-      const matcher = await (await matchers).create(grammar);
-      own.push({ matcher, mask: new SharedMask(buffer), tokens: 0 });
-      await publish(own.at(-1)!);
+    for (const { mask, tokens } of answers) {
+      const follower = { matcher: await matchers.create(grammar), mask: new SharedMask(mask), tokens: 0 };
+      own.push(follower);
+      for (const tokenId of tokens) take(follower, tokenId);
+      await publish(follower);
     }
     followers.set(requestId, own);
     say({ type: 'opened', requestId });
   } catch (error) {
-    for (const { matcher } of own) matcher.dispose();
-    say({ type: 'failed', requestId, error: errorMessage(error) });
+    fail(requestId, error);
   }
 }
 
@@ -46,13 +43,27 @@ async function accept({ requestId, index, tokenId }: Extract<ToGrammar, { type: 
   const follower = followers.get(requestId)?.[index];
   if (!follower) return;
   try {
-    if (!follower.matcher.acceptToken(tokenId)) return follower.mask.fail();
-    follower.tokens++;
+    take(follower, tokenId);
     await publish(follower);
-  } catch {
-    // The engine fails the request where it needs the mask.
-    follower.mask.fail();
+  } catch (error) {
+    fail(requestId, error);
   }
+}
+
+function take(follower: Follower, tokenId: number): void {
+  if (!follower.matcher.acceptToken(tokenId))
+    throw new AtomError('internal', 'the grammar does not know a token that its mask allowed');
+  follower.tokens++;
+}
+
+async function publish({ matcher, mask, tokens }: Follower): Promise<void> {
+  mask.publish(tokens, await matcher.getNextTokenBitmask());
+}
+
+function fail(requestId: number, error: unknown): void {
+  const isBroken = matchers.isBroken(error);
+  say({ type: 'failed', requestId, error: errorMessage(error), isBroken });
+  if (isBroken) process.exit();
 }
 
 function close(requestId: number): void {

@@ -13,6 +13,8 @@ type Rules = InstanceType<XGrammar['Grammar']>;
 
 /** Longer grammars are refused: compiling one holds up every other. */
 const LONGEST_GRAMMAR = 2 ** 18;
+/** Each grammar that fails to compile leaves its stack behind; so many do no harm. */
+const MOST_ABORTS = 20;
 /** Compiled grammars kept for the next request with the same. */
 const KEPT = 32;
 
@@ -25,6 +27,8 @@ export interface GrammarVocabulary {
 }
 
 export interface Matchers {
+  /** Whether an error of a matcher or of `create` has left the package unusable. */
+  isBroken(error: unknown): boolean;
   /** A matcher at the grammar's beginning. Throws `bad-request` where the grammar cannot be compiled. */
   create(grammar: Grammar): Promise<GrammarMatcher>;
 }
@@ -43,7 +47,8 @@ export async function loadMatchers(vocabulary: GrammarVocabulary): Promise<Match
   const compiler = await xgrammar.GrammarCompiler.createGrammarCompiler(info, false);
   const compiled = new Map<string, CompiledGrammar>();
 
-  const compile = async (grammar: Grammar, key: string) => {
+  let aborts = 0;
+  const compile = async (grammar: Grammar) => {
     complaints.length = 0;
     try {
       // Parsed first: what fails here leaves the compiler as it was.
@@ -52,19 +57,26 @@ export async function loadMatchers(vocabulary: GrammarVocabulary): Promise<Match
       rules.dispose();
       return result;
     } catch (error) {
-      const reason = complaints.map(complaintOf).find((text) => text !== undefined) ?? reasonOf(error);
+      if (error instanceof AtomError) throw error;
+      aborts++;
+      const complaint = complaints.map(complaintOf).find((text) => text !== undefined);
+      const reason = complaint ?? `it is too large or nested too deeply (${reasonOf(error)})`;
       throw new AtomError('bad-request', `the grammar cannot be used: ${reason}`, { cause: error });
-    } finally {
-      compiled.delete(key);
     }
   };
 
   return {
+    isBroken(error) {
+      const cause = error instanceof AtomError ? error.cause : error;
+      // An abort is the package's own word; anything else, as a stack that overflows, comes out of the middle of its work.
+      const isOwn = cause === undefined || /^Aborted/.test(reasonOf(cause));
+      return !isOwn || aborts > MOST_ABORTS;
+    },
     async create(grammar) {
       const key = JSON.stringify(grammar);
       if (key.length > LONGEST_GRAMMAR)
         throw new AtomError('bad-request', `the grammar has more than ${LONGEST_GRAMMAR} characters`);
-      const known = compiled.get(key) ?? (await compile(grammar, key));
+      const known = compiled.get(key) ?? (await compile(grammar));
       // The last used is the last to go.
       compiled.delete(key);
       compiled.set(key, known);
