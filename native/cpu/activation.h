@@ -7,21 +7,24 @@
 #include <cstdint>
 
 #include "element_format.h"
+#include "integer_row.h"
+#include "memory.h"
 #include "simd.h"
 
 namespace atom {
 
-enum class ActivationKind : int64_t { f32, bf16, simulated };
+enum class ActivationKind : int64_t { f32, bf16, simulated, integer };
 
 /// Written by src/backend/cpu/activation.ts, eight bytes a field, in this order.
 struct ActivationSpec {
-  void* storage;           // (tokens, channels) f32 or bf16
+  void* storage;           // (tokens, channels) f32 or bf16; for integers their codes (integer_row.h)
   const int32_t* reorder;  // (channels) or null: stored position c holds channel reorder[c]
   int64_t channels;
   ActivationKind kind;
-  // simulated: the quantizer that values go through
+  // simulated and integer: the quantizer that values go through; integer formats only, for integers
   int64_t format, group_size, range, outliers, outlier_format, hadamard;
   double clip, outlier_clip;
+  IntegerRows integers;
 };
 
 namespace ATOM_ISA {
@@ -31,13 +34,46 @@ namespace {
 /// Where an operator may put row `row` so that `store_row` has nothing to move: the storage itself where it is f32 in
 /// natural order, else `scratch`.
 inline float* row_target(const ActivationSpec& spec, int64_t row, float* scratch) {
-  const bool in_place = spec.kind != ActivationKind::bf16 && !spec.reorder;
+  const bool in_place = (spec.kind == ActivationKind::f32 || spec.kind == ActivationKind::simulated) && !spec.reorder;
   return in_place ? static_cast<float*>(spec.storage) + row * spec.channels : scratch;
+}
+
+/// Quantizes a row of finished values.
+inline void store_integers(const ActivationSpec& spec, int64_t row, const float* values) {
+  const int64_t normal = spec.channels - spec.outliers;
+  const int64_t size = spec.group_size > 0 ? spec.group_size : normal;
+  const float* x = values;
+  if (spec.reorder || spec.hadamard) {
+    float* own = second_scratch(static_cast<size_t>(spec.channels));
+    if (spec.reorder) {
+      for (int64_t c = 0; c < spec.channels; ++c) own[c] = values[spec.reorder[c]];
+    } else {
+      std::copy(values, values + spec.channels, own);
+    }
+    if (spec.hadamard) walsh_hadamard(own, normal, size);
+    x = own;
+  }
+  int8_t* to = static_cast<int8_t*>(spec.storage) + row / kQuad * spec.integers.quad_bytes + row % kQuad * 4;
+  float* scales = spec.integers.scales + row * spec.integers.groups;
+  int32_t* sums = spec.integers.sums + row * spec.integers.groups;
+  const auto group = [&](int64_t start, int64_t count, int bits, IntegerRange range, float clip) {
+    *scales = group_scale(x + start, count, bits, range, clip);
+    *sums++ = store_codes(x + start, count, bits, *scales, to);
+    ++scales;
+    to += padded_channels(count) * kQuad;
+  };
+  const int bits = integer_bits(static_cast<ElementFormat>(spec.format));
+  const auto range = static_cast<IntegerRange>(spec.range);
+  for (int64_t start = 0; start < normal; start += size) group(start, size, bits, range, static_cast<float>(spec.clip));
+  if (spec.outliers > 0) {
+    group(normal, spec.outliers, 8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip));
+  }
 }
 
 /// Stores a finished row. `values` is what `row_target` gave.
 inline void store_row(const ActivationSpec& spec, int64_t row, const float* values) {
   const int64_t channels = spec.channels;
+  if (spec.kind == ActivationKind::integer) return store_integers(spec, row, values);
   if (spec.kind == ActivationKind::bf16) {
     uint16_t* to = static_cast<uint16_t*>(spec.storage) + row * channels;
     for (int64_t c = 0; c < channels; ++c) to[c] = float_to_bf16(values[spec.reorder ? spec.reorder[c] : c]);

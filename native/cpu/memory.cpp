@@ -89,21 +89,35 @@ void prefetch_pages(void* address, size_t bytes) {
   madvise(reinterpret_cast<void*>(begin), reinterpret_cast<uintptr_t>(address) + bytes - begin, MADV_WILLNEED);
 }
 
-float* thread_scratch(size_t floats) {
-  struct Scratch {
-    float* memory = nullptr;
-    size_t floats = 0;
-    ~Scratch() { std::free(memory); }
-  };
-  static thread_local Scratch scratch;
-  if (scratch.floats < floats) {
-    std::free(scratch.memory);
-    scratch.memory = static_cast<float*>(std::aligned_alloc(kAlignment, heap_size(floats * sizeof(float))));
+namespace {
+
+struct Scratch {
+  float* memory = nullptr;
+  size_t floats = 0;
+
+  ~Scratch() { std::free(memory); }
+
+  float* at_least(size_t wanted) {
+    if (floats >= wanted) return memory;
+    std::free(memory);
+    memory = static_cast<float*>(std::aligned_alloc(kAlignment, heap_size(wanted * sizeof(float))));
     // Nothing sensible can be computed without a few kilobytes.
-    if (!scratch.memory) std::abort();
-    scratch.floats = floats;
+    if (!memory) std::abort();
+    floats = wanted;
+    return memory;
   }
-  return scratch.memory;
+};
+
+}  // namespace
+
+float* thread_scratch(size_t floats) {
+  static thread_local Scratch scratch;
+  return scratch.at_least(floats);
+}
+
+float* second_scratch(size_t floats) {
+  static thread_local Scratch scratch;
+  return scratch.at_least(floats);
 }
 
 int64_t live_bytes() { return g_live_bytes; }

@@ -27,6 +27,8 @@ void prefetch_pages(void* address, size_t bytes);
 /// Working memory of the calling thread, at least this many floats, 64-byte aligned. It grows to the largest request and
 /// stays; what an earlier call left in it is undefined.
 float* thread_scratch(size_t floats);
+/// Another such memory, for what finishes a row that lies in the first.
+float* second_scratch(size_t floats);
 
 /// Bytes and blocks held now, mappings not counted.
 int64_t live_bytes();

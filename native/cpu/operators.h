@@ -11,8 +11,10 @@
 #include "fake_quant.h"
 #include "gptq_block.h"
 #include "linear_dense.h"
+#include "linear_int.h"
 #include "log_prob.h"
 #include "peaks.h"
+#include "quantize_rows.h"
 #include "rms_norm.h"
 #include "rope_append_kv.h"
 #include "silu_mul.h"
@@ -28,12 +30,15 @@ namespace atom {
   X(fake_quant, FakeQuantFn) \
   X(gptq_block, GptqBlockFn) \
   X(linear_dense, LinearDenseFn) \
+  X(linear_int, LinearIntFn) \
   X(log_prob, LogProbFn) \
+  X(pack_integers, PackIntegersFn) \
   X(peak_bf16, PeakFn) \
   X(peak_f32, PeakFn) \
   X(peak_int8, PeakFn) \
   X(peak_read, PeakReadFn) \
   X(prune_threshold, PruneThresholdFn) \
+  X(quantize_rows, QuantizeRowsFn) \
   X(rms_norm, RmsNormFn) \
   X(rope_append_kv, RopeAppendKvFn) \
   X(silu_mul, SiluMulFn) \

@@ -41,7 +41,7 @@ bool close(double actual, double expected, double tolerance) {
 }
 
 ActivationSpec plain_rows(float* storage, int64_t channels, const int32_t* order = nullptr) {
-  return {storage, order, channels, ActivationKind::f32, 0, 0, 0, 0, 0, 0, 1, 1};
+  return {storage, order, channels, ActivationKind::f32, 0, 0, 0, 0, 0, 0, 1, 1, {}};
 }
 
 void test_linear(const Operators& op, const std::string& isa) {

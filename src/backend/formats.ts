@@ -6,8 +6,8 @@ import type { Tensor } from './tensor.ts';
  * A linear's input.
  * - f32, bf16: as they are.
  * - int: per token; the first channels - outlierChannels in groups of groupSize with `bits`, the last outlierChannels
- *   as one INT8 group. groupSize 0 means one group. Symmetric, round half to even, s = clip * max|x| / (2^(bits-1) - 1);
- *   outliers unclipped.
+ *   as one unclipped symmetric INT8 group. groupSize 0 means one group. src/numerics/symmetric.ts is the arithmetic of both
+ *   ranges. With `hadamard` each group of normal channels goes through a Hadamard transform first.
  * - simulated: f32 values that went through any of the quantizers of `FakeQuant`, for study.
  */
 export type ActivationFormat =
@@ -15,10 +15,12 @@ export type ActivationFormat =
   | { readonly kind: 'bf16' }
   | {
       readonly kind: 'int';
-      readonly bits: 4 | 8;
+      readonly bits: 2 | 3 | 4 | 8;
       readonly groupSize: number;
       readonly outlierChannels: number;
+      readonly range: 'symmetric' | 'signed';
       readonly clip: number;
+      readonly hadamard?: boolean;
     }
   | { readonly kind: 'simulated'; readonly quantizer: FakeQuant };
 
@@ -60,8 +62,8 @@ export interface FakeQuant {
 /**
  * A linear's weight (out, in).
  * - f32, bf16: as they are.
- * - int: columns in reordered channel order; per output channel and group of groupSize one scale (f32), the last
- *   outlierChannels columns INT8 with one scale per output channel. groupSize 0 means one group.
+ * - int: columns in reordered channel order; per output channel and group of groupSize one scale, the last
+ *   outlierChannels columns INT8 with one scale per output channel. The input must have the same groups and outliers.
  */
 export type WeightFormat =
   | { readonly kind: 'f32' }
@@ -76,11 +78,14 @@ export type WeightFormat =
 /** What `loadLinear` takes: layout-neutral, as in a checkpoint (section 5 of the design). */
 export type LinearSource =
   | { readonly kind: 'dense'; readonly weight: Tensor; readonly compute: 'f32' | 'bf16' } // (out, in) f32, f16 or bf16
+  /** A plain weight (out, in) that becomes 8-bit integers in groups of groupSize, rounded to nearest, when it is loaded. */
+  | { readonly kind: 'rounded'; readonly weight: Tensor; readonly groupSize: number }
   | {
       readonly kind: 'int';
       readonly bits: 4 | 8;
+      /** Never 0. */
       readonly groupSize: number;
-      /** Normal columns: bits 4 (out, normal / 2) u8, low nibble first, two's complement; bits 8 (out, normal) i8. */
+      /** Normal columns: bits 4 or fewer (out, normal / 2) u8, low nibble first, two's complement; 8 (out, normal) i8. */
       readonly weight: Tensor;
       /** (out / channelGroup, groups) f32 or f16; rows are shared by channelGroup adjacent outputs. */
       readonly scale: Tensor;

@@ -17,10 +17,9 @@ import { list, positiveInteger, wholeNumber } from './option-types.ts';
 import { startStages } from './progress.ts';
 import { resolveModel } from './resolve-model.ts';
 
-interface Options extends AblationOptions, PlanOptions {
+interface Options extends AblationOptions, PlanOptions, Arithmetic {
   readonly ablation?: boolean;
   readonly compare?: readonly string[];
-  readonly compute: Compute;
   readonly output?: string;
 }
 
@@ -61,6 +60,13 @@ export function evaluateCommand(): Command {
     .option('--sequence-length <tokens>', 'tokens of a calibration sample', positiveInteger, 256)
     .option('--group-size <n>', 'channels that share a scale', positiveInteger, 128)
     .option('--outliers <n>', 'channels kept in INT8', wholeNumber, 128)
+    .option('--simulate', 'compute a quantized checkpoint in f32, whatever its formats; slow')
+    .addOption(
+      new Option('--head <type>', 'output layer of a quantized checkpoint (default: int8)').choices([
+        'int8',
+        'bf16',
+      ]),
+    )
     .addOption(
       new Option('--compute <type>', 'arithmetic of a plain checkpoint')
         .choices(['f32', 'bf16'])
@@ -85,27 +91,41 @@ async function evaluateCommandLine(model: string | undefined, options: Options):
   const results: ModelEvaluation[] = [];
   for (const [index, name] of models.entries()) {
     const { signal } = interrupt;
-    results.push(await evaluateModel(folders[index]!, { name, plan, compute: options.compute, signal }));
+    results.push(await evaluateModel(folders[index]!, { name, plan, arithmetic: options, signal }));
   }
   const report = results.length === 1 ? withFirstText(results[0]!) : { models: withChanges(results) };
   if (options.output !== undefined) write(options.output, `${JSON.stringify(report, undefined, 2)}\n`);
   console.log(options.json ? JSON.stringify(report) : evaluationTable(results));
 }
 
+interface Arithmetic {
+  readonly compute: Compute;
+  readonly simulate?: boolean;
+  readonly head?: 'int8' | 'bf16';
+}
+
 interface EvaluateModelOptions {
   readonly name: string;
   readonly plan: EvaluationPlan;
-  readonly compute: Compute;
+  readonly arithmetic: Arithmetic;
   readonly signal: AbortSignal;
 }
 
 async function evaluateModel(folder: string, options: EvaluateModelOptions): Promise<ModelEvaluation> {
-  const { name, plan, compute, signal } = options;
+  const { name, plan, arithmetic, signal } = options;
+  const { compute, simulate = false, head } = arithmetic;
   const { quantization, tensors } = openCheckpoint(folder);
   const scheme = quantization ? (quantization.fields.preset ?? quantization.fields.method) : compute;
   const bytes = tensors.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
   using backend = new CpuBackend();
-  using model = loadModel(folder, { backend, compute, maxTokens: 512, maxOutputs: 512 });
+  using model = loadModel(folder, {
+    backend,
+    compute,
+    simulate,
+    ...(head && { head }),
+    maxTokens: 512,
+    maxOutputs: 512,
+  });
   const tokenizer = loadTokenizer(folder, { vocabSize: model.config.vocabSize });
   using stages = startStages();
   const onProgress = (what: string, done: number, total: number) =>

@@ -8,7 +8,7 @@ import type { ActivationRequest, Workspace } from './workspace.ts';
 export function inFeatures({ sources }: LinearGroup): number {
   const [source] = sources;
   if (source?.kind === 'int') {
-    const normal = source.weight.shape[1]! * (source.bits === 4 ? 2 : 1);
+    const normal = source.weight.shape[1]! * (source.bits === 8 ? 1 : 2);
     return normal + (source.outlierWeight?.shape[1] ?? 0);
   }
   return source!.weight.shape[1]!;

@@ -1,31 +1,49 @@
-// A folder in, a model out: plain checkpoints compute in f32 or bf16, Atom's as their quantization_config says.
+// A folder in, a model out: plain checkpoints compute in f32 or bf16, Atom's with the integer kernels or simulated.
 import type { Backend } from '../backend/backend.ts';
-import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import { type Checkpoint, openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError } from '../errors.ts';
 import { Model, type ModelOptions } from './model.ts';
+import type { ModelSource } from './model-source.ts';
+import { packed, unpackable } from './packed.ts';
 import { type Compute, plainSource } from './plain-source.ts';
-import { simulatedSource } from './quantized-source.ts';
+import { quantizedSource } from './quantized-source.ts';
+import { simulated } from './simulated.ts';
 
-export interface LoadModelOptions extends ModelOptions {
+export interface SourceOptions {
   readonly backend: Backend;
   /** For plain checkpoints; by default bf16. */
   readonly compute?: Compute;
+  /** For quantized checkpoints: compute their values in f32 instead of their codes in kernels; slow, for every format. */
+  readonly simulate?: boolean;
+  /** For quantized checkpoints: what the output layer is kept in, rounded at load; by default int8. */
+  readonly head?: 'int8' | 'bf16';
 }
 
-/** Opens a Hugging Face checkpoint. Throws what `openCheckpoint` throws, `unsupported-model`, `out-of-memory`. */
+export interface LoadModelOptions extends ModelOptions, SourceOptions {}
+
+/** Opens a Hugging Face checkpoint. Throws what `openCheckpoint` and `modelSource` throw, and `out-of-memory`. */
 export function loadModel(path: string, options: LoadModelOptions): Model {
-  const checkpoint = openCheckpoint(path);
-  const { architecture, moe } = checkpoint.config;
-  if (moe) {
+  return new Model(modelSource(openCheckpoint(path), options), options);
+}
+
+/** Throws `unsupported-model` for what there are no kernels for. */
+export function modelSource(checkpoint: Checkpoint, options: SourceOptions): ModelSource {
+  const { backend, compute = 'bf16', simulate = false, head } = options;
+  const { dir, config, quantization } = checkpoint;
+  if (config.moe) {
     throw new AtomError(
       'unsupported-model',
-      `${path} is a mixture of experts (${architecture}), which this version does not run yet`,
+      `${dir} is a mixture of experts (${config.architecture}), which this version does not run yet`,
     );
   }
-  const { backend } = options;
-  const { quantization } = checkpoint;
-  const source = quantization
-    ? simulatedSource({ ...checkpoint, quantization }, { backend })
-    : plainSource(checkpoint, { backend, compute: options.compute ?? 'bf16' });
-  return new Model(source, options);
+  if (!quantization) return plainSource(checkpoint, { backend, compute });
+  const problem = simulate ? undefined : unpackable(config, quantization);
+  if (problem !== undefined) {
+    throw new AtomError(
+      'unsupported-model',
+      `${dir} is quantized in a way that there are no kernels for (${problem}); it can be simulated with --simulate, slowly`,
+    );
+  }
+  const realization = simulate ? simulated : packed(head ? { head } : {});
+  return quantizedSource({ ...checkpoint, quantization }, { backend, realization });
 }

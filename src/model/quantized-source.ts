@@ -1,5 +1,5 @@
-// A decoder's parts from an Atom checkpoint, simulated: weights are the values of their codes in f32, activations and
-// cache are quantized and dequantized on the way. The truth that packed kernels are held against, for every format.
+// A decoder's parts from an Atom checkpoint. How a linear and its input are computed is a `Realization`: simulated in f32
+// for every format there is, or packed for the integer kernels.
 import type { Backend } from '../backend/backend.ts';
 import type { ActivationFormat, KvFormat, LinearSource } from '../backend/formats.ts';
 import type { Tensor } from '../backend/tensor.ts';
@@ -10,50 +10,61 @@ import { reorderTensor } from '../checkpoint/quantized-tensors.ts';
 import { CheckpointTensors } from './checkpoint-tensors.ts';
 import { decoderLinears } from './decoder-linears.ts';
 import type { LayerSource, LinearGroup, ModelSource } from './model-source.ts';
-import { dequantizeStored } from './stored-weight.ts';
 
-export function simulatedSource(
-  checkpoint: Checkpoint & { readonly quantization: Quantization },
-  { backend }: { backend: Backend },
+export interface QuantizedCheckpoint extends Checkpoint {
+  readonly quantization: Quantization;
+}
+
+/** What a realization reads from, and where it puts what must live as long as the source. */
+export interface RealizationContext {
+  readonly checkpoint: QuantizedCheckpoint;
+  readonly tensors: CheckpointTensors;
+  readonly backend: Backend;
+  /** Disposed with the source. */
+  readonly owned: Tensor[];
+}
+
+export interface Realization {
+  /** A linear of a layer. */
+  linear(spec: LinearSpec, scheme: LinearScheme, context: RealizationContext): LinearSource;
+  activation(scheme: LinearScheme): ActivationFormat;
+  cache(scheme: KvScheme): KvFormat;
+  /** The output of the model, from its plain weight (vocab, hidden). */
+  head(weight: Tensor): Pick<LinearGroup, 'sources' | 'activation'>;
+}
+
+export function quantizedSource(
+  checkpoint: QuantizedCheckpoint,
+  { backend, realization }: { backend: Backend; realization: Realization },
 ): ModelSource {
   const { config, quantization } = checkpoint;
   const tensors = new CheckpointTensors(checkpoint, backend);
   const owned: Tensor[] = [];
+  const context = { checkpoint, tensors, backend, owned };
 
-  const dense = (linear: LinearSpec): LinearSource => {
-    const scheme = quantization.schemeOf(linear);
-    if (scheme.weight.format === 'none') {
-      const tied = linear.layer === undefined && config.tiedEmbeddings;
-      return {
-        kind: 'dense',
-        weight: tensors.get(tied ? EMBEDDING : `${linear.name}.weight`),
-        compute: 'f32',
-      };
-    }
-    const weight = backend.allocate('f32', [linear.outFeatures, linear.inFeatures]);
-    owned.push(weight);
-    dequantizeStored(checkpoint.tensors, linear, scheme, weight.f32());
-    return { kind: 'dense', weight, compute: 'f32' };
-  };
   const group = (linears: readonly LinearSpec[]): LinearGroup => {
     const [first] = linears;
     const biases = linears.filter(({ bias }) => bias).map(({ name }) => `${name}.bias`);
     const order = reorderTensor(first!, quantization);
     return {
-      sources: linears.map(dense),
-      activation: simulatedActivation(quantization.schemeOf(first!)),
+      sources: linears.map((linear) => realization.linear(linear, quantization.schemeOf(linear), context)),
+      activation: realization.activation(quantization.schemeOf(first!)),
       ...(biases.length > 0 && { bias: tensors.vector(...biases) }),
       ...(order && { reorder: tensors.get(order.name) }),
     };
   };
+  const head = lmHead(config);
+  const plainHead = quantization.schemeOf(head).weight.format === 'none';
   return {
     config,
-    kvFormats: Array.from({ length: config.numLayers }, (_, layer) =>
-      simulatedCache(quantization.kvOf(layer)),
-    ),
+    kvFormats: Array.from({ length: config.numLayers }, (_, layer) => {
+      return realization.cache(quantization.kvOf(layer));
+    }),
     embedding: tensors.get(EMBEDDING),
     finalNorm: tensors.vector(FINAL_NORM),
-    lmHead: group([lmHead(config)]),
+    lmHead: plainHead
+      ? realization.head(tensors.get(config.tiedEmbeddings ? EMBEDDING : `${head.name}.weight`))
+      : group([head]),
     layer(index): LayerSource {
       const prefix = `model.layers.${index}`;
       const { qkv, output, gateUp, down } = decoderLinears(config, index);
@@ -72,27 +83,4 @@ export function simulatedSource(
       tensors[Symbol.dispose]();
     },
   };
-}
-
-export function simulatedActivation({ activation, outlier }: LinearScheme): ActivationFormat {
-  const { format, groupSize, range, clip, hadamard } = activation;
-  if (format === 'none' && !hadamard) return { kind: 'f32' };
-  return {
-    kind: 'simulated',
-    quantizer: {
-      format,
-      groupSize,
-      range,
-      clip,
-      hadamard,
-      outlierChannels: outlier.channels,
-      outlierFormat: outlier.format,
-      outlierClip: 1,
-    },
-  };
-}
-
-export function simulatedCache({ keyBits, valueBits, keyBeforeRope, keyHadamard, clip }: KvScheme): KvFormat {
-  if (keyBits === 16 && valueBits === 16) return { keyBits: 32, valueBits: 32, keyHadamard };
-  return { keyBits, valueBits, simulated: true, keyBeforeRope, keyHadamard, clip };
 }

@@ -8,9 +8,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CpuBackend } from '../../src/backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../../src/checkpoint/open-checkpoint.ts';
 import { randomShapes, writeRandomCheckpoint } from '../../src/checkpoint/random-checkpoint.ts';
+import { modelSource } from '../../src/model/load-model.ts';
 import { Model } from '../../src/model/model.ts';
 import type { ModelSource } from '../../src/model/model-source.ts';
-import { simulatedSource } from '../../src/model/quantized-source.ts';
 import { Scorer } from '../../src/model/scorer.ts';
 import { presets, resized } from '../../src/quantize/presets.ts';
 import type { Recipe } from '../../src/quantize/recipe.ts';
@@ -66,9 +66,8 @@ test.each(presets.map((preset) => [preset.name, small(preset)] as const))(
     const checkpoint = openCheckpoint(model);
     await writeQuantized(checkpoint, { ...base, recipe, out });
     const written = openCheckpoint(out);
-    const { quantization } = written;
     const expected = scoresOf(await simulate(checkpoint, { ...base, recipe }));
-    const got = scoresOf(simulatedSource({ ...written, quantization: quantization! }, { backend }));
+    const got = scoresOf(modelSource(written, { backend, simulate: true }));
     expect(got).toEqual(expected);
   },
 );

@@ -1,13 +1,13 @@
-// Activations on the CPU: rows of f32 or bf16, and the description that native operators finish rows by.
+// Activations on the CPU: rows of f32, bf16 or integers, and the description that native operators finish rows by.
 import { AtomError } from '../../errors.ts';
 import type { Activation, Backend } from '../backend.ts';
 import { expectFakeQuant, expectShape, expectTensor } from '../check.ts';
-import { type ActivationFormat, elementFormats, integerRanges } from '../formats.ts';
+import { type ActivationFormat, elementFormats, type FakeQuant, integerRanges } from '../formats.ts';
 import type { Tensor } from '../tensor.ts';
 import { NativeStruct } from './native-struct.ts';
 
 // The order of ActivationKind in native/cpu/activation.h.
-const kinds = ['f32', 'bf16', 'simulated'] as const;
+const kinds = ['f32', 'bf16', 'simulated', 'int'] as const;
 
 /** An activation of this backend: what the contract names, and its description in native memory. */
 export class CpuActivation implements Activation {
@@ -20,30 +20,36 @@ export class CpuActivation implements Activation {
 
   constructor(options: Parameters<Backend['activation']>[0]) {
     const { format, channels, maxTokens, reorder, storage } = options;
-    const kind = kinds.indexOf(format.kind as (typeof kinds)[number]);
-    expectShape('activation', kind >= 0, () => `format ${format.kind} is not offered here`);
     expectTensor('activation', 'storage', storage, { dtypes: ['u8'], atLeast: activationBytes(options) });
     if (reorder) expectTensor('activation', 'reorder', reorder, { dtypes: ['i32'], atLeast: channels });
-    if (format.kind === 'simulated') expectFakeQuant(format.quantizer, channels);
+    const quantizer = quantizerOf(format);
+    if (quantizer) expectFakeQuant(quantizer, channels);
     this.format = format;
     this.channels = channels;
     this.maxTokens = maxTokens;
     if (reorder) this.reorder = reorder;
-    this.storage = storage.view([maxTokens, channels], { dtype: format.kind === 'bf16' ? 'bf16' : 'f32' });
-    const q = format.kind === 'simulated' ? format.quantizer : undefined;
+    const rows = format.kind === 'int' ? integerRows(options) : undefined;
+    this.storage = rows
+      ? storage.view([rows.bytes], { dtype: 'i8' })
+      : storage.view([maxTokens, channels], { dtype: format.kind === 'bf16' ? 'bf16' : 'f32' });
+    const { address } = this.storage;
     this.#spec = new NativeStruct([
-      { address: this.storage.address },
+      { address },
       { address: reorder?.address ?? 0 },
       { integer: channels },
-      { integer: kind },
-      { integer: q ? elementFormats.indexOf(q.format) : 0 },
-      { integer: q?.groupSize ?? 0 },
-      { integer: q ? integerRanges.indexOf(q.range) : 0 },
-      { integer: q?.outlierChannels ?? 0 },
-      { integer: q ? elementFormats.indexOf(q.outlierFormat) : 0 },
-      { integer: Number(q?.hadamard ?? false) },
-      { double: q?.clip ?? 1 },
-      { double: q?.outlierClip ?? 1 },
+      { integer: kinds.indexOf(format.kind) },
+      { integer: quantizer ? elementFormats.indexOf(quantizer.format) : 0 },
+      { integer: quantizer?.groupSize ?? 0 },
+      { integer: quantizer ? integerRanges.indexOf(quantizer.range) : 0 },
+      { integer: quantizer?.outlierChannels ?? 0 },
+      { integer: quantizer ? elementFormats.indexOf(quantizer.outlierFormat) : 0 },
+      { integer: Number(quantizer?.hadamard ?? false) },
+      { double: quantizer?.clip ?? 1 },
+      { double: quantizer?.outlierClip ?? 1 },
+      { address: rows ? address + rows.scales : 0 },
+      { address: rows ? address + rows.sums : 0 },
+      { integer: rows?.groups ?? 0 },
+      { integer: rows?.quadBytes ?? 0 },
     ]);
   }
 
@@ -53,13 +59,37 @@ export class CpuActivation implements Activation {
   }
 }
 
-export function activationBytes({
-  format,
-  channels,
-  maxTokens,
-}: Parameters<Backend['activationBytes']>[0]): number {
+export function activationBytes(options: Parameters<Backend['activationBytes']>[0]): number {
+  const { format, channels, maxTokens } = options;
+  if (format.kind === 'int') return integerRows(options).bytes;
   return maxTokens * channels * (format.kind === 'bf16' ? 2 : 4);
 }
+
+/** The quantizer that values go through, simulated or not. */
+function quantizerOf(format: ActivationFormat): FakeQuant | undefined {
+  if (format.kind === 'simulated') return format.quantizer;
+  if (format.kind !== 'int') return undefined;
+  const { bits, groupSize, range, clip, outlierChannels, hadamard = false } = format;
+  const outliers = { outlierChannels, outlierFormat: 'int8', outlierClip: 1 } as const;
+  return { format: `int${bits}`, groupSize, range, clip, hadamard, ...outliers };
+}
+
+/** Where codes, scales and sums of integer rows lie in their storage: native/cpu/integer_row.h. Bytes. */
+function integerRows({ format, channels, maxTokens }: Parameters<Backend['activationBytes']>[0]) {
+  if (format.kind !== 'int') throw new AtomError('internal', `${format.kind} has no integers`);
+  const { outlierChannels } = format;
+  const normal = channels - outlierChannels;
+  const groupSize = format.groupSize || normal;
+  const normalGroups = Math.floor(normal / groupSize);
+  const groups = normalGroups + Number(outlierChannels > 0);
+  const quadBytes = 4 * (normalGroups * padded(groupSize) + padded(outlierChannels));
+  const scales = Math.ceil((Math.ceil(maxTokens / 4) * quadBytes) / 64) * 64;
+  const sums = scales + 4 * maxTokens * groups;
+  return { groups, quadBytes, scales, sums, bytes: sums + 4 * maxTokens * groups };
+}
+
+/** Channels of a group as the kernels store them. */
+export const padded = (channels: number): number => Math.ceil(channels / 8) * 8;
 
 /** Throws `bad-shape` for an activation of another backend or one with too little room. */
 export function cpuActivation(

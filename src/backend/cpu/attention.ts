@@ -118,7 +118,7 @@ export function attention(operators: NativeOperators, state: AttentionState, arg
   const channels = geometry.numHeads * geometry.headDim;
   const activation = cpuActivation('attention', out, { channels, tokens: batch.numTokens });
   // f32 rows in natural order are written where they belong; others wait until all heads of a row are there.
-  const direct = out.format.kind !== 'bf16' && !out.reorder;
+  const direct = (out.format.kind === 'f32' || out.format.kind === 'simulated') && !out.reorder;
   const results = direct ? out.storage.address : state.results(out.maxTokens, channels);
   operators.attention!(
     qkv.address,

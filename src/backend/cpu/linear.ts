@@ -1,10 +1,12 @@
-// Linears on the CPU: dense weights are used where they lie, row by row; nothing is copied that need not be converted.
+// Linears on the CPU: dense weights are used where they lie, row by row, nothing is copied that need not be converted;
+// integer weights are brought into panels once (integer-weight.ts).
 import { AtomError } from '../../errors.ts';
 import type { Backend, LinearWeight } from '../backend.ts';
 import { expectShape, expectTensor } from '../check.ts';
 import type { LinearSource, WeightFormat } from '../formats.ts';
 import type { Tensor } from '../tensor.ts';
 import { cpuActivation } from './activation.ts';
+import { IntegerWeight } from './integer-weight.ts';
 import { allocateTensor } from './memory.ts';
 import type { NativeOperators } from './native.ts';
 
@@ -45,17 +47,27 @@ export function loadLinear(
   sources: readonly LinearSource[],
   { bias }: { bias?: Tensor } = {},
 ): LinearWeight {
-  const dense = sources.filter((source): source is DenseSource => source.kind === 'dense');
-  const [first] = dense;
-  expectShape(
-    'loadLinear',
-    first !== undefined && dense.length === sources.length,
-    () => 'expected dense weights',
-  );
-  const { compute } = first!;
-  const inFeatures = first!.weight.shape[1]!;
+  const integers = sources.filter((source) => source.kind !== 'dense');
+  const dense = sources.filter((source) => source.kind === 'dense');
+  const fits = sources.length > 0 && (integers.length === 0 || dense.length === 0);
+  expectShape('loadLinear', fits, () => 'expected weights of one kind');
+  const outFeatures = sources.reduce((sum, { weight }) => sum + weight.shape[0]!, 0);
+  if (bias) expectTensor('loadLinear', 'bias', bias, { dtypes: ['f32'], atLeast: outFeatures });
+  const copied = bias && copyOf(bias);
+  return integers.length > 0
+    ? new IntegerWeight(operators, integers, copied)
+    : loadDense(operators, dense, copied);
+}
+
+function loadDense(
+  operators: NativeOperators,
+  sources: readonly DenseSource[],
+  bias: Tensor | undefined,
+): DenseWeight {
+  const { compute } = sources[0]!;
+  const inFeatures = sources[0]!.weight.shape[1]!;
   const owned: Tensor[] = [];
-  const pieces = dense.map(({ weight, compute: other }) => {
+  const pieces = sources.map(({ weight, compute: other }) => {
     expectShape(
       'loadLinear',
       weight.shape.length === 2 && weight.shape[1] === inFeatures && other === compute,
@@ -68,12 +80,7 @@ export function loadLinear(
     owned.push(converted);
     return converted;
   });
-  const copied = bias && copyOf(bias);
-  if (copied) {
-    const outFeatures = pieces.reduce((sum, piece) => sum + piece.shape[0]!, 0);
-    expectTensor('loadLinear', 'bias', copied, { dtypes: ['f32'], atLeast: outFeatures });
-  }
-  return new DenseWeight({ compute, pieces, owned, bias: copied });
+  return new DenseWeight({ compute, pieces, owned, bias });
 }
 
 const conversions: Readonly<Record<string, number>> = {
@@ -105,9 +112,22 @@ export function linear(operators: NativeOperators, args: Parameters<Backend['lin
   const { input, weight, out, tokens, accumulate = false } = args;
   const activation = cpuActivation('linear', input, { channels: weight.inFeatures, tokens });
   expectTensor('linear', 'out', out, { dtypes: ['f32'], atLeast: tokens * weight.outFeatures });
+  if (weight instanceof IntegerWeight) {
+    weight.expectInput(activation.format);
+    operators.linear_int!(
+      activation.spec,
+      weight.address,
+      out.address,
+      tokens,
+      weight.outFeatures,
+      Number(accumulate),
+    );
+    return;
+  }
   if (!(weight instanceof DenseWeight))
     throw new AtomError('bad-shape', 'linear: the weight belongs to another backend');
-  const stored = activation.format.kind === 'bf16' ? 'bf16' : 'f32';
+  const { kind } = activation.format;
+  const stored = kind === 'simulated' ? 'f32' : kind;
   expectShape(
     'linear',
     stored === weight.format.kind,

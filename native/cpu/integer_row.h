@@ -1,0 +1,104 @@
+// A linear's input as integers: quantized per token while the row is still in the first-level cache, in the layout that
+// linear_int reads. Arithmetic is that of element_format.h, step by step: both give the same codes.
+//
+//   codes   [rows / 4] quads of [k / 4][4 rows][4 bytes]: a tile of rows takes its words of one k from few cache lines.
+//           k counts channels as stored: each group padded with zeros to a multiple of 8, the outliers behind the groups.
+//   scales  (rows, groups) f32, sums (rows, groups) i32 of codes; with outliers the last group is theirs.
+//   cost    three passes over a group of floats, one byte written per channel
+#pragma once
+
+#include <cstdint>
+
+#include "dot_bytes.h"
+#include "element_format.h"
+
+namespace atom {
+
+// Words of 4 channels are interleaved over this many rows.
+constexpr int64_t kQuad = 4;
+
+constexpr int64_t padded_channels(int64_t channels) { return (channels + 7) / 8 * 8; }
+
+/// Part of ActivationSpec: where the integers of a row go.
+struct IntegerRows {
+  float* scales;
+  int32_t* sums;
+  int64_t groups;      // of a row, that of the outliers included
+  int64_t quad_bytes;  // from one quad of rows to the next
+};
+
+namespace ATOM_ISA {
+
+namespace {
+
+struct GroupRange {
+  float low, peak;  // peak NaN when any value is NaN or infinite
+};
+
+inline GroupRange range_of(const float* x, int64_t count) {
+  VecF low = {};
+  VecI largest = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const VecF v = load(x + i);
+    const VecI magnitude = (VecI)v & 0x7fffffff;
+    low = minimum(v, low);
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  float lowest = -max_lanes(-low);
+  float peak = peak_of(x + i, count - i);
+  for (int lane = 0; lane < kLanes; ++lane) {
+    const float magnitude = ((VecF)largest)[lane];
+    if (!(magnitude <= std::numeric_limits<float>::max())) peak = kNaN;
+    if (magnitude > peak) peak = magnitude;
+  }
+  for (; i < count; ++i) lowest = std::min(lowest, x[i]);
+  return {lowest, peak};
+}
+
+inline float group_scale(const float* x, int64_t count, int bits, IntegerRange range, float clip) {
+  const auto [low, peak] = range_of(x, count);
+  if (range == IntegerRange::symmetric) return symmetric_scale(peak, bits, clip);
+  if (std::isnan(peak)) return kNaN;
+  const float floored = std::max(peak, kSmallestPeak);
+  const float magnitude = (clip < 1 ? floored * clip : floored) / static_cast<float>(1 << (bits - 1));
+  return low == -peak ? magnitude : -magnitude;
+}
+
+/// Codes of one group, word by word to every fourth word of `to`; zeros up to a multiple of 8. Gives their sum.
+inline int32_t store_codes(const float* x, int64_t count, int bits, float scale, int8_t* to) {
+  const float top = static_cast<float>((1 << (bits - 1)) - 1);
+  const bool usable = !std::isnan(scale);
+  VecI total = {};
+  alignas(64) int8_t bytes[64] = {};
+  int32_t rest = 0;
+  for (int64_t start = 0; start < padded_channels(count); start += 64) {
+    const int64_t size = std::min<int64_t>(64, count - start);
+    int64_t i = 0;
+    for (; i + kLanes <= size; i += kLanes) {
+      const VecF units = usable ? load(x + start + i) / scale : VecF{};
+      const VecF clamped = minimum(maximum(units, broadcast(-top - 1)), broadcast(top));
+      const VecI codes = __builtin_convertvector((clamped + 12582912.0f) - 12582912.0f, VecI);
+      total += codes;
+      store_bytes(bytes + i, codes);
+    }
+    for (; i < size; ++i) {
+      const auto code = usable ? static_cast<int32_t>(integer_code(x[start + i], scale, -top - 1, top)) : 0;
+      bytes[i] = static_cast<int8_t>(code);
+      rest += code;
+    }
+    const int64_t padded = padded_channels(size);
+    for (; i < padded; ++i) bytes[i] = 0;
+    for (int64_t word = 0; word < padded / 4; ++word) {
+      std::memcpy(to + (start / 4 + word) * kQuad * 4, bytes + 4 * word, 4);
+    }
+  }
+  for (int lane = 0; lane < kLanes; ++lane) rest += total[lane];
+  return rest;
+}
+
+}  // namespace
+
+}  // namespace ATOM_ISA
+
+}  // namespace atom

@@ -1,0 +1,106 @@
+// An Atom checkpoint for the integer kernels: codes are handed on as they lie in the file, and packed by the backend.
+// Where activations stay in 16 bits, weights are dequantized to BF16 when they are loaded.
+import type { ActivationFormat, KvFormat, LinearSource } from '../backend/formats.ts';
+import { linearsOf } from '../checkpoint/expected-tensors.ts';
+import type { ModelConfig } from '../checkpoint/model-config.ts';
+import type { KvScheme, LinearScheme, Quantization } from '../checkpoint/quantization.ts';
+import { AtomError } from '../errors.ts';
+import { encodeBf16 } from '../numerics/half-floats.ts';
+import type { Realization } from './quantized-source.ts';
+import { dequantizeStored } from './stored-weight.ts';
+
+const integerBits: Readonly<Record<string, 2 | 3 | 4 | 8>> = { int2: 2, int3: 3, int4: 4, int8: 8 };
+const headGroups = [128, 64, 32, 16, 8];
+
+/** How kernels compute it; `head` says in what the output layer is kept. */
+export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Realization {
+  return {
+    linear(spec, scheme, { checkpoint, tensors, backend, owned }): LinearSource {
+      const { weight: format, activation, outlier } = scheme;
+      if (format.format === 'none') {
+        return { kind: 'dense', weight: tensors.get(`${spec.name}.weight`), compute: 'bf16' };
+      }
+      if (activation.format === 'none') {
+        const weight = backend.allocate('bf16', [spec.outFeatures, spec.inFeatures]);
+        owned.push(weight);
+        const values = new Float32Array(weight.size);
+        dequantizeStored(checkpoint.tensors, spec, scheme, values);
+        weight.u16().set(Uint16Array.from(values, encodeBf16));
+        return { kind: 'dense', weight, compute: 'bf16' };
+      }
+      return {
+        kind: 'int',
+        bits: format.format === 'int8' ? 8 : 4,
+        groupSize: format.groupSize || spec.inFeatures - outlier.channels,
+        channelGroup: format.channelGroup,
+        weight: tensors.get(`${spec.name}.weight_packed`),
+        scale: tensors.get(`${spec.name}.weight_scale`),
+        ...(outlier.channels > 0 && {
+          outlierWeight: tensors.get(`${spec.name}.outlier_weight`),
+          outlierScale: tensors.get(`${spec.name}.outlier_scale`),
+        }),
+      };
+    },
+    activation({ activation, outlier }): ActivationFormat {
+      if (activation.format === 'none') return { kind: 'bf16' };
+      const { format, groupSize, range, clip, hadamard } = activation;
+      if (range === 'asymmetric') throw new AtomError('internal', 'asymmetric activations are not packed');
+      const bits = integerBits[format]!;
+      return { kind: 'int', bits, groupSize, outlierChannels: outlier.channels, range, clip, hadamard };
+    },
+    cache: ({ keyBits, valueBits, keyHadamard, clip }): KvFormat => ({
+      keyBits,
+      valueBits,
+      keyHadamard,
+      clip,
+    }),
+    head(weight) {
+      const channels = weight.shape[1]!;
+      const groupSize = headGroups.find((size) => channels % size === 0);
+      if (head === 'bf16' || groupSize === undefined) {
+        return { sources: [{ kind: 'dense', weight, compute: 'bf16' }], activation: { kind: 'bf16' } };
+      }
+      const integers = {
+        kind: 'int',
+        bits: 8,
+        groupSize,
+        outlierChannels: 0,
+        range: 'symmetric',
+        clip: 1,
+      } as const;
+      return { sources: [{ kind: 'rounded', weight, groupSize }], activation: integers };
+    },
+  };
+}
+
+/** Why kernels cannot compute a checkpoint as it is quantized, if they cannot; it can always be simulated. */
+export function unpackable(config: ModelConfig, quantization: Quantization): string | undefined {
+  for (const linear of linearsOf(config)) {
+    const problem = unpackableLinear(quantization.schemeOf(linear));
+    if (problem !== undefined) return `${linear.name}: ${problem}`;
+  }
+  for (let layer = 0; layer < config.numLayers; layer++) {
+    const problem = unpackableCache(quantization.kvOf(layer));
+    if (problem !== undefined) return `the cache of layer ${layer}: ${problem}`;
+  }
+  return undefined;
+}
+
+function unpackableLinear({ weight, activation, outlier }: LinearScheme): string | undefined {
+  if (activation.format === 'none')
+    return activation.hadamard ? 'a Hadamard transform in 16 bits' : undefined;
+  if (!(activation.format in integerBits)) return `activations in ${activation.format}`;
+  if (!(weight.format in integerBits)) return `weights in ${weight.format} with quantized activations`;
+  if (activation.range === 'asymmetric') return 'asymmetric activations';
+  if (weight.groupSize !== activation.groupSize) {
+    return `groups of ${weight.groupSize} for weights, of ${activation.groupSize} for activations`;
+  }
+  if (outlier.channels > 0 && outlier.format !== 'int8') return `outliers in ${outlier.format}`;
+  return undefined;
+}
+
+function unpackableCache({ keyBits, valueBits, keyBeforeRope }: KvScheme): string | undefined {
+  const bits = [keyBits, valueBits].find((b) => ![4, 8, 16].includes(b));
+  if (bits !== undefined) return `${bits} bits`;
+  return keyBeforeRope && keyBits !== 16 ? 'keys quantized before the rotary embedding' : undefined;
+}

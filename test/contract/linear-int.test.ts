@@ -1,0 +1,267 @@
+// Integer linears: quantized inside the operator before, multiplied as integers; against the values that the simulated
+// quantizer gives for the same row and the values the weight's codes stand for, multiplied in double.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ActivationFormat, LinearSource } from '../../src/backend/formats.ts';
+import { matrixProduct } from '../../src/backend/reference/operators.ts';
+import type { Tensor } from '../../src/backend/tensor.ts';
+import { encodeFp16, roundToFp16 } from '../../src/numerics/half-floats.ts';
+import { decodeWeight } from '../../src/numerics/weight-codes.ts';
+import { cpuBackends, gaussians, hostileRows, tensorOf } from './backends.ts';
+
+interface Shape {
+  readonly tokens: number;
+  readonly groups: number;
+  readonly groupSize: number;
+  readonly outliers: number;
+  readonly outputs: readonly number[];
+  readonly weightBits: 4 | 8;
+  readonly bits: 2 | 3 | 4 | 8;
+  readonly range: 'symmetric' | 'signed';
+  readonly clip: number;
+  readonly halfScales: boolean;
+  readonly channelGroup: 1 | 2;
+  readonly reorder: boolean;
+  readonly hadamard: boolean;
+  readonly seed: number;
+}
+
+/** A weight of random codes, as a checkpoint holds it, and the values it stands for. */
+function randomSource(shape: Shape, outputs: number, seed: number) {
+  const { groups, groupSize, outliers, weightBits, halfScales, channelGroup } = shape;
+  const normal = groups * groupSize;
+  const inFeatures = normal + outliers;
+  const noise = gaussians((outputs * normal * weightBits) / 8 + outputs * outliers, seed);
+  const bytes = Uint8Array.from(noise, (x) => Math.floor((x * 97 + 1e6) % 256));
+  const codes = bytes.subarray(0, (outputs * normal * weightBits) / 8);
+  const outlierCodes = bytes.subarray(codes.length);
+  const round = (x: number) => (halfScales ? roundToFp16(x) : Math.fround(x));
+  const scales = gaussians((outputs / channelGroup) * groups, seed + 1).map(round);
+  const outlierScales = gaussians(outputs, seed + 2).map(round);
+  const values = new Float32Array(outputs * inFeatures);
+  const rows = { rows: outputs, pitch: inFeatures };
+  const format = weightBits === 4 ? 'int4' : 'int8';
+  decodeWeight(codes, values, { ...rows, format, columns: normal, groupSize, channelGroup, scales });
+  if (outliers > 0) {
+    const one = { ...rows, format: 'int8', first: normal, columns: outliers } as const;
+    decodeWeight(outlierCodes, values, {
+      ...one,
+      groupSize: outliers,
+      channelGroup: 1,
+      scales: outlierScales,
+    });
+  }
+  const scaleTensor = (numbers: Float32Array, dims: readonly number[]): Tensor => {
+    if (!halfScales) return tensorOf('f32', dims, numbers);
+    const tensor = cpuBackends[0]!.backend.allocate('f16', dims);
+    tensor.u16().set(Uint16Array.from(numbers, encodeFp16));
+    return tensor;
+  };
+  const source: LinearSource = {
+    kind: 'int',
+    bits: weightBits,
+    groupSize,
+    channelGroup,
+    weight: tensorOf(weightBits === 4 ? 'u8' : 'i8', [outputs, (normal * weightBits) / 8], codes),
+    scale: scaleTensor(scales, [outputs / channelGroup, groups]),
+    ...(outliers > 0 && {
+      outlierWeight: tensorOf('i8', [outputs, outliers], outlierCodes),
+      outlierScale: scaleTensor(outlierScales, [outputs]),
+    }),
+  };
+  return { source, values };
+}
+
+const shapes: fc.Arbitrary<Shape> = fc.record({
+  tokens: fc.integer({ min: 1, max: 30 }),
+  groups: fc.integer({ min: 1, max: 5 }),
+  groupSize: fc.constantFrom(2, 16, 32, 36, 128, 776),
+  outliers: fc.constantFrom(0, 3, 8, 32),
+  outputs: fc.array(
+    fc.integer({ min: 1, max: 40 }).map((half) => 2 * half),
+    { minLength: 1, maxLength: 3 },
+  ),
+  weightBits: fc.constantFrom(4, 8),
+  bits: fc.constantFrom(2, 3, 4, 8),
+  range: fc.constantFrom('symmetric', 'signed'),
+  clip: fc.constantFrom(1, 0.9),
+  halfScales: fc.boolean(),
+  channelGroup: fc.constantFrom(1, 2),
+  reorder: fc.boolean(),
+  hadamard: fc.boolean(),
+  seed: fc.integer({ min: 1, max: 1e6 }),
+});
+
+describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
+  function run(shape: Shape, x: Float32Array, options: { bias?: boolean; residual?: boolean } = {}) {
+    const { groups, groupSize, outliers, bits, range, clip, seed } = shape;
+    const channels = groups * groupSize + outliers;
+    const tokens = x.length / channels;
+    const hadamard = shape.hadamard && Number.isInteger(Math.log2(groupSize));
+    const integer: ActivationFormat = {
+      kind: 'int',
+      bits,
+      groupSize,
+      outlierChannels: outliers,
+      range,
+      clip,
+      hadamard,
+    };
+    const simulated: ActivationFormat = {
+      kind: 'simulated',
+      quantizer: {
+        format: `int${bits}`,
+        groupSize,
+        range,
+        clip,
+        hadamard,
+        outlierChannels: outliers,
+        outlierFormat: 'int8',
+        outlierClip: 1,
+      },
+    };
+    const order = Int32Array.from({ length: channels }, (_, i) => (i * 7 + seed) % channels);
+    const isPermutation = new Set(order).size === channels;
+    using reorder = tensorOf('i32', [channels], order);
+    using gains = tensorOf('f32', [channels], gaussians(channels, seed + 9));
+    using rows = tensorOf('f32', [tokens, channels], x);
+    const prepare = (format: ActivationFormat) => {
+      const storage = backend.allocate('u8', [
+        backend.activationBytes({ format, channels, maxTokens: tokens }),
+      ]);
+      storage.bytes().fill(0x5a); // what an earlier operator left there must not matter
+      const out = backend.activation({
+        format,
+        channels,
+        maxTokens: tokens,
+        storage,
+        ...(shape.reorder && isPermutation && { reorder }),
+      });
+      backend.rmsNorm({ x: rows, weight: gains, epsilon: 1e-5, out, tokens });
+      return { storage, out };
+    };
+    const sources = shape.outputs.map((outputs, i) => randomSource(shape, outputs, seed + 100 * i));
+    const outFeatures = shape.outputs.reduce((a, b) => a + b);
+    const biases = gaussians(outFeatures, seed + 5);
+    using bias = tensorOf('f32', [outFeatures], biases);
+    const before = gaussians(tokens * outFeatures, seed + 6);
+    using out = tensorOf('f32', [tokens, outFeatures], before);
+    using weight = backend.loadLinear(
+      sources.map(({ source }) => source),
+      options.bias ? { bias } : {},
+    );
+    const { storage, out: input } = prepare(integer);
+    backend.linear({ input, weight, out, tokens, accumulate: options.residual ?? false });
+    const truth = prepare(simulated);
+    const seen = truth.out.storage.f32().slice();
+    storage[Symbol.dispose]();
+    truth.storage[Symbol.dispose]();
+    const added = (at: number, column: number) =>
+      (options.bias ? biases[column]! : 0) + (options.residual ? before[at]! : 0);
+    return { got: out.f32().slice(), seen, sources, outFeatures, channels, added };
+  }
+
+  test('products of ragged shapes are those of the simulated values', () => {
+    fc.assert(
+      fc.property(shapes, fc.boolean(), fc.boolean(), (shape, bias, residual) => {
+        const channels = shape.groups * shape.groupSize + shape.outliers;
+        const x = gaussians(shape.tokens * channels, shape.seed + 7);
+        const { got, seen, sources, outFeatures, added } = run(shape, x, { bias, residual });
+        for (let token = 0; token < shape.tokens; token++) {
+          const row = seen.subarray(token * channels, (token + 1) * channels);
+          let column = 0;
+          for (const { values } of sources) {
+            const sums = matrixProduct(row, values, channels);
+            const bounds = matrixProduct(row.map(Math.abs), values.map(Math.abs), channels);
+            for (const [i, sum] of sums.entries()) {
+              const at = token * outFeatures + column;
+              const plus = added(at, column);
+              const bound = 2 ** -21 * (bounds[i]! + Math.abs(plus)) + 1e-30;
+              expect(Math.abs(got[at]! - sum - plus)).toBeLessThanOrEqual(bound);
+              column++;
+            }
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  const plain: Shape = {
+    tokens: 1,
+    groups: 3,
+    groupSize: 128,
+    outliers: 32,
+    outputs: [70],
+    weightBits: 4,
+    bits: 4,
+    range: 'signed',
+    clip: 1,
+    halfScales: true,
+    channelGroup: 1,
+    reorder: false,
+    hadamard: false,
+    seed: 3,
+  };
+  const width = 3 * 128 + 32;
+
+  test('a row has the same bits alone, in a batch of any size, and beyond one block of rows', () => {
+    const x = gaussians(230 * width, 11);
+    const { got } = run(plain, x);
+    for (const [first, count] of [
+      [0, 1],
+      [3, 1],
+      [5, 2],
+      [16, 13],
+      [100, 64],
+      [191, 1],
+      [192, 38],
+      [229, 1],
+    ] as const) {
+      const part = run(plain, x.slice(first * width, (first + count) * width)).got;
+      expect(part).toEqual(got.slice(first * 70, (first + count) * 70));
+    }
+  });
+
+  test('rows that trip careless kernels spoil no other row', () => {
+    const rows = hostileRows(width);
+    const x = new Float32Array(2 * rows.length * width);
+    const clean = gaussians(width, 21);
+    for (const [i, row] of rows.entries()) {
+      x.set(row, 2 * i * width);
+      x.set(clean, (2 * i + 1) * width);
+    }
+    const { got, seen, sources } = run(plain, x);
+    for (let token = 0; token < 2 * rows.length; token++) {
+      const sums = matrixProduct(
+        seen.subarray(token * width, (token + 1) * width),
+        sources[0]!.values,
+        width,
+      );
+      const row = got.subarray(token * 70, (token + 1) * 70);
+      expect(Array.from(row, Number.isNaN)).toEqual(Array.from(sums, Number.isNaN));
+      if (token % 2 === 1) expect(row).toEqual(got.subarray(70, 140));
+    }
+  });
+
+  test('inputs with other groups, and pieces that do not fit together, are refused', () => {
+    const { source } = randomSource(plain, 8, 1);
+    const { source: other } = randomSource({ ...plain, groups: 2 }, 8, 1);
+    expect(() => backend.loadLinear([source, other])).toThrowError(/same bits, groups/);
+    using weight = backend.loadLinear([source]);
+    const format: ActivationFormat = {
+      kind: 'int',
+      bits: 4,
+      groupSize: 64,
+      outlierChannels: 32,
+      range: 'signed',
+      clip: 1,
+    };
+    using storage = backend.allocate('u8', [
+      backend.activationBytes({ format, channels: width, maxTokens: 1 }),
+    ]);
+    const input = backend.activation({ format, channels: width, maxTokens: 1, storage });
+    using out = backend.allocate('f32', [1, 8]);
+    expect(() => backend.linear({ input, weight, out, tokens: 1 })).toThrowError(/groups of 128/);
+  });
+});
