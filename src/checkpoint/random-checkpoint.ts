@@ -1,5 +1,5 @@
 // Checkpoints of random weights in the shapes of well-known models, for benches and tests where only sizes matter.
-// Noise is drawn once and written again and again from other starting points: as fast as the disk.
+// Written as fast as the disk takes it.
 // It must not know how weights are used beyond their spread.
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { writeTextFile } from './atomic-file.ts';
 import { type ExpectedTensor, expectedTensors } from './expected-tensors.ts';
 import { type JsonObject, readJsonObject } from './json-file.ts';
 import { parseModelConfig } from './model-config.ts';
+import { Noise } from './noise.ts';
 import { planShards, ShardWriter } from './shard-writer.ts';
 import type { TensorStore } from './tensor-store.ts';
 
@@ -123,65 +124,6 @@ function* valuesOf({ shape, role }: ExpectedTensor, noise: Noise): Generator<Uin
   const size = shape.reduce((product, extent) => product * extent, 1);
   if (role === 'norm') yield new Uint16Array(size).fill(BF16_ONE);
   else yield* noise.draw(size, Math.round(Math.log2(shape.at(-1)!) / 2));
-}
-
-/** Numbers in the stretch of noise: prime, so that no row length divides it and rows start at ever new places. */
-const NOISE_SIZE = 1_048_573;
-
-/** BF16 numbers of a normal distribution with a standard deviation that is a power of two. */
-class Noise {
-  readonly #random: () => number;
-  readonly #unit: Uint16Array;
-  readonly #scaled = new Map<number, Uint16Array>();
-
-  constructor(seed: number) {
-    this.#random = uniform(seed);
-    this.#unit = normals(NOISE_SIZE, this.#random);
-  }
-
-  /** `size` numbers of deviation 2^-shift, in pieces that must not be kept or changed. */
-  *draw(size: number, shift: number): Generator<Uint16Array> {
-    const noise = this.#deviation(shift);
-    let start = Math.floor(this.#random() * NOISE_SIZE);
-    for (let left = size; left > 0; start = 0) {
-      const piece = noise.subarray(start, start + left);
-      left -= piece.length;
-      yield piece;
-    }
-  }
-
-  /** The noise divided by 2^shift: the exponent is bits 7 to 14 of a BF16. */
-  #deviation(shift: number): Uint16Array {
-    let noise = this.#scaled.get(shift);
-    if (noise === undefined) {
-      noise = this.#unit.map((bits) => ((bits & 0x7f80) > shift << 7 ? bits - (shift << 7) : 0));
-      this.#scaled.set(shift, noise);
-    }
-    return noise;
-  }
-}
-
-/** Uniform numbers in [0, 1) from 32 bits of state: Weyl steps through a 32-bit finalizer. Good enough for weights. */
-function uniform(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let bits = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    bits = Math.imul(bits ^ (bits >>> 15), 0x735a2d97);
-    return ((bits ^ (bits >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Box and Muller, 1958; rounded to BF16. */
-function normals(count: number, random: () => number): Uint16Array {
-  const values = new Float32Array(count + 1);
-  for (let i = 0; i < count; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(1 - random()));
-    const angle = 2 * Math.PI * random();
-    values[i] = radius * Math.cos(angle);
-    values[i + 1] = radius * Math.sin(angle);
-  }
-  return Uint16Array.from(new Uint32Array(values.buffer, 0, count), (bits) => (bits + 0x8000) >>> 16);
 }
 
 /** The token ids of the tokenizer's own model, as fields of config.json. */

@@ -22,7 +22,8 @@ export interface FieldsOptions {
   readonly precision?: Precision | undefined;
   readonly toolVersion: string;
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly calibration: {
+  /** Absent where nothing was calibrated. */
+  readonly calibration?: {
     readonly fingerprint: string;
     readonly samples: number;
     readonly sequenceLength: number;
@@ -42,11 +43,13 @@ export function quantizationFields(options: FieldsOptions): QuantizationConfig {
     method: recipe.rounding,
     preset: recipe.name,
     parameters,
-    calibration: {
-      fingerprint: calibration.fingerprint,
-      samples: calibration.samples,
-      sequence_length: calibration.sequenceLength,
-    },
+    ...(calibration && {
+      calibration: {
+        fingerprint: calibration.fingerprint,
+        samples: calibration.samples,
+        sequence_length: calibration.sequenceLength,
+      },
+    }),
     linears: {
       weight: weightFields(recipe, recipe.weight.format),
       activation: activationFields(recipe, recipe.activation.format),
