@@ -1,30 +1,44 @@
 // A checkpoint quantized by a preset, made the first time it is asked for and found again afterwards.
 import { createHash } from 'node:crypto';
-import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { presetNamed } from '../quantize/presets.ts';
+import type { Recipe } from '../quantize/recipe.ts';
 import { packageVersion } from '../server/package-version.ts';
+import { lockFolder } from './folder-lock.ts';
 import { quantizeCommand } from './quantize.ts';
 
 /**
- * The folder with `path` quantized by `preset`, under the user's cache. A run that was interrupted goes on.
+ * The folder with `path` quantized by `preset`, under the user's cache. A run that was interrupted goes on; another
+ * process that quantizes the same is waited for.
  * Throws `bad-option` for a preset that does not exist or a checkpoint that is quantized already.
  */
 export async function presetFolder(path: string, preset: string): Promise<string> {
-  presetNamed(preset);
-  const folder = join(cacheFolder(), `${basename(path)}-${preset}-${identity(path)}`);
+  const recipe = presetNamed(preset);
+  const name = basename(resolve(path));
+  const folder = join(cacheFolder(), `${name}-${preset}-${identity(path, recipe)}`);
   if (isComplete(folder)) return folder;
   mkdirSync(folder, { recursive: true });
+  using _lock = await lockFolder(folder);
+  // Another process may have finished it meanwhile.
+  if (isComplete(folder)) return folder;
+  console.log(`quantizing ${path} (${preset}), once; kept in ${folder}`);
   await quantizeCommand().parseAsync([path, '--preset', preset, '--out', folder], { from: 'user' });
   return folder;
 }
 
-/** Another checkpoint at the same place, or another version of this package, is quantized anew. */
-function identity(path: string): string {
-  const { mtimeMs, size } = statSync(join(path, 'config.json'));
-  const facts = JSON.stringify([realpathSync(path), mtimeMs, size, packageVersion()]);
+/** Other files at the same place, another recipe, or another version of this package: quantized anew. */
+function identity(path: string, recipe: Recipe): string {
+  const read = readdirSync(path).filter((name) =>
+    /^(config\.json|calibration\.txt|.*\.safetensors)$/.test(name),
+  );
+  const files = read.sort().map((name) => {
+    const { mtimeMs, size } = statSync(join(path, name));
+    return [name, mtimeMs, size];
+  });
+  const facts = JSON.stringify([realpathSync(path), files, recipe, packageVersion()]);
   return createHash('sha256').update(facts).digest('hex').slice(0, 12);
 }
 

@@ -1,7 +1,7 @@
 // `atom serve`: the engine behind the HTTP server, until a signal ends it.
 // Options are the server's own (server/options.ts); here they become flags, and the process meets its signals.
 import { existsSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename, relative, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Engine } from '../engine/engine.ts';
 import type { EngineInfo } from '../engine/engine-types.ts';
@@ -15,10 +15,10 @@ import { parseReference, resolveModel } from './resolve-model.ts';
 export function serveCommand(): Command {
   const command = new Command('serve')
     .description('serve a checkpoint over an OpenAI-compatible API')
-    .argument('<model>', 'folder of a checkpoint, or its id on the Hub')
+    .argument('[model]', 'folder of a checkpoint, or its id on the Hub (default: the bundled one, in 4 bits)')
     .option('--config <file>', 'options from a JSON file, by name');
   for (const option of optionFacts) addFlag(command, option);
-  return command.action(async (model: string) => {
+  return command.action(async (given: string | undefined) => {
     const { config, ...values } = command.opts<Record<string, unknown> & { config?: string }>();
     // Commander gives every `--no-` switch a value; only what was written counts.
     const flags = Object.fromEntries(
@@ -26,10 +26,19 @@ export function serveCommand(): Command {
     );
     const file = config === undefined ? {} : { file: config };
     const options = readServerOptions({ flags, environment: process.env, ...file });
+    const model = given ?? bundledModel();
+    const preset = options.preset ?? (given === undefined ? 'atom' : undefined);
     const folder = await resolveModel(model);
-    const path = options.preset === undefined ? folder : await presetFolder(folder, options.preset);
+    const path = preset === undefined ? folder : await presetFolder(folder, preset);
     await serve(path, { ...options, servedModelName: namesOf(model, options) });
   });
+}
+
+/** The model that comes with the package, as one would write its path here. */
+function bundledModel(): string {
+  const path = resolve(import.meta.dirname, '../../models/tiny-classics');
+  const shorter = relative(process.cwd(), path);
+  return shorter.startsWith('..') ? path : shorter;
 }
 
 /** Clients know a model by its id on the Hub or its own folder, not by the cache it was put into. */
@@ -116,13 +125,14 @@ function checkPrecision({ layers = [] }: EngineInfo): void {
 
 function announce({ url }: Server, path: string, { info, tokenizer }: Engine): void {
   const { architecture, scheme, backend, threads, cache } = info.summary ?? {};
-  const [route, body] =
+  const [route, question] =
     tokenizer.chatTemplate.source === undefined
-      ? ['completions', '{"prompt": "Once upon a time", "max_tokens": 50}']
-      : ['chat/completions', '{"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 50}'];
+      ? ['completions', '"prompt": "Once upon a time"']
+      : ['chat/completions', '"messages": [{"role": "user", "content": "Hello!"}]'];
+  const body = `{${question}, "max_tokens": 50, "stream": true}`;
   console.log(`serving ${path} (${architecture}, ${scheme}) at ${url}`);
   console.log(`${backend} on ${threads} thread${threads === 1 ? '' : 's'}; ${cache}`);
-  console.log(`try: curl ${url}/v1/${route} -H 'Content-Type: application/json' -d '${body}'`);
+  console.log(`try: curl -N ${url}/v1/${route} -H 'Content-Type: application/json' -d '${body}'`);
 }
 
 interface EndSignals extends Disposable {
@@ -130,10 +140,18 @@ interface EndSignals extends Disposable {
   readonly second: Promise<void>;
 }
 
+/** A Ctrl-C reaches a program that npm runs twice: from the terminal, and handed on by npm. */
+const ECHO_MILLISECONDS = 500;
+
 /** SIGTERM and SIGINT, counted together. */
 function endSignals(): EndSignals {
   const waiting: (() => void)[] = [];
-  const onSignal = () => waiting.shift()?.();
+  let last = Number.NEGATIVE_INFINITY;
+  const onSignal = () => {
+    const now = performance.now();
+    if (now - last > ECHO_MILLISECONDS) waiting.shift()?.();
+    last = now;
+  };
   const next = () => new Promise<void>((resolve) => waiting.push(resolve));
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, onSignal);
   return {

@@ -26,7 +26,7 @@ test('it says what it serves, where, and how to try it', () => {
   const [first, second, third] = served.output().split('\n');
   expect(first).toMatch(/^serving \S+tiny-classics \(llama, W32A32\) at http:\/\/127\.0\.0\.1:\d+$/);
   expect(second).toMatch(/^cpu \(\w+\) on 1 thread; 6\d\.\d MiB of KV cache hold \d+ tokens/);
-  expect(third).toMatch(/^try: curl http:\S+\/v1\/chat\/completions /);
+  expect(third).toMatch(/^try: curl -N http:\S+\/v1\/chat\/completions .*"stream": true}'$/);
 });
 
 describe('completions', () => {

@@ -1,0 +1,146 @@
+// `npm start` as its first users meet it, on an installed tree: the bundled model quantized once, served, killed at bad
+// moments, started again. Signals go to the whole group of processes, as a terminal sends them.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+const cache = mkdtempSync(join(tmpdir(), 'atom-start-'));
+const groups = new Set<ChildProcess>();
+const patience = { timeout: 120_000 };
+
+afterAll(() => {
+  for (const child of groups) kill(child, 'SIGKILL');
+  rmSync(cache, { recursive: true });
+});
+
+const kill = (child: ChildProcess, signal: NodeJS.Signals) => process.kill(-child.pid!, signal);
+
+interface Started {
+  readonly output: () => string;
+  /** Resolves once `npm start` has said how to try it. */
+  serving(): Promise<string>;
+  /** What the whole group of processes gets; resolves to npm's exit code. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+function start(...args: string[]): Started {
+  const child = spawn('npm', ['start', '--', '--port', '0', '--threads', '1', ...args], {
+    cwd: root,
+    env: { ...process.env, XDG_CACHE_HOME: cache },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  groups.add(child);
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  void exited.then(() => groups.delete(child));
+  return {
+    output: () => output,
+    async serving() {
+      await expect
+        .poll(() => /try: curl -N (http:\/\/[^/]+)/.test(output) || child.exitCode !== null, patience)
+        .toBe(true);
+      const url = /try: curl -N (http:\/\/[^/]+)/.exec(output)?.[1];
+      if (url === undefined) throw new Error(`npm start ended: ${output}`);
+      return url;
+    },
+    async end(signal) {
+      kill(child, signal);
+      return (await exited)[0];
+    },
+  };
+}
+
+/** Text of a streamed answer as it comes. */
+async function* streamed(url: string, maxTokens: number): AsyncGenerator<string> {
+  const response = await fetch(`${url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      prompt: 'The captain',
+      max_tokens: maxTokens,
+      seed: 1,
+      stream: true,
+      ignore_eos: true,
+    }),
+  });
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream()))
+    for (const [, json] of chunk.matchAll(/^data: (\{.*\})$/gm))
+      yield (JSON.parse(json!) as { choices: { text: string }[] }).choices[0]!.text;
+}
+
+async function readAll(pieces: AsyncIterable<string>): Promise<string> {
+  let text = '';
+  for await (const piece of pieces) text += piece;
+  return text;
+}
+
+const answer = (url: string) => readAll(streamed(url, 20));
+
+const quantizedFolders = () => {
+  const folder = join(cache, 'atom-llm/quantized');
+  return readdirSync(folder).map((name) => join(folder, name));
+};
+
+test('it is quantized once, whatever kills it, and served in 4 bits; Ctrl-C ends it with code 0', async () => {
+  const first = start();
+  await expect.poll(first.output, patience).toContain('layer 2 of 6:');
+  await first.end('SIGKILL');
+  const [folder] = quantizedFolders();
+  expect(existsSync(join(folder!, 'model.safetensors.index.json'))).toBe(false);
+
+  const second = start();
+  const url = await second.serving();
+  expect(second.output()).toContain('layer 2 of 6: finished earlier');
+  expect(second.output()).toMatch(/layer 6 of 6: \d/);
+  expect(second.output()).toMatch(/serving \S+ \(llama, W4A4 KV4\) at /);
+  expect(quantizedFolders()).toEqual([folder]);
+  const models = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] };
+  expect(models.data[0]!.id).toBe('tiny-classics');
+  const text = await answer(url);
+  expect(text.length).toBeGreaterThan(20);
+  // What runs when Ctrl-C comes is finished; an error frame would throw here.
+  const running = streamed(url, 300);
+  await running.next();
+  const ended = second.end('SIGINT');
+  expect((await readAll(running)).length).toBeGreaterThan(300);
+  expect(await ended).toBe(0);
+
+  const third = start();
+  const pieces = streamed(await third.serving(), 900);
+  expect((await pieces.next()).value).toBeTypeOf('string');
+  await third.end('SIGKILL');
+  await expect(readAll(pieces)).rejects.toThrow();
+
+  const began = performance.now();
+  const fourth = start();
+  expect(await answer(await fourth.serving())).toBe(text);
+  expect(performance.now() - began).toBeLessThan(15_000);
+  expect(fourth.output()).not.toContain('quantizing');
+  expect(await fourth.end('SIGINT')).toBe(0);
+}, 300_000);
+
+test('two that start at once quantize once', async () => {
+  const both = [start('--preset', 'rtn-w4a16'), start('--preset', 'rtn-w4a16')];
+  const texts = await Promise.all(both.map(async (each) => answer(await each.serving())));
+  expect(texts[0]).toBe(texts[1]);
+  expect(both.filter((each) => each.output().includes('quantizing ')).length).toBe(1);
+  for (const each of both) expect(await each.end('SIGINT')).toBe(0);
+  expect(quantizedFolders().filter((name) => name.includes('.lock'))).toEqual([]);
+}, 300_000);
+
+test('another model is served as it is; a command line that is wrong says so', async () => {
+  const plain = start(join(root, 'models/tiny-classics'), '--served-model-name', 'mine');
+  const url = await plain.serving();
+  expect(plain.output()).toContain('(llama, W16A16)');
+  const models = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] };
+  expect(models.data[0]!.id).toBe('mine');
+  expect(await plain.end('SIGINT')).toBe(0);
+  const wrong = start('--no-such-option');
+  await expect(wrong.serving()).rejects.toThrow(/unknown option '--no-such-option'/);
+}, 120_000);
