@@ -9,6 +9,8 @@ const layerSchema = z.object({
   index: z.int(),
   seconds: z.number(),
   linears: z.array(z.object({ name: z.string(), error: z.number().nullable() })),
+  /** Root mean squares of each input's channels as they were quantized; only of layers that reports show in detail. */
+  magnitudes: z.record(z.string(), z.array(z.number())).optional(),
 });
 
 export type LoggedLayer = z.infer<typeof layerSchema>;

@@ -4,6 +4,7 @@
 import type { Backend } from '../backend/backend.ts';
 import type { Tensor } from '../backend/tensor.ts';
 import type { LinearInput, ModelSource } from '../model/model-source.ts';
+import { type Bins, Histogram } from './histogram.ts';
 import { requireRunning } from './interruption.ts';
 import { LayerRunner } from './layer-runner.ts';
 import { ChannelStatistics } from './statistics.ts';
@@ -21,11 +22,24 @@ export interface LayerProfile {
   readonly heads: Float64Array;
 }
 
+/** How the inputs of one layer spread, in units of their root mean square, on the first tokens of the calibration text. */
+export interface InputSpread extends Bins {
+  readonly layer: number;
+  readonly input: LinearInput;
+}
+
 export interface Profile {
   readonly rows: number;
   readonly layers: readonly LayerProfile[];
+  /** Of the layers that `shownLayers` names. */
+  readonly spreads: readonly InputSpread[];
   /** (hidden, hidden): covariance of the normalised residual stream, each layer's inputs with equal weight. */
   readonly residual?: Float64Array;
+}
+
+/** The layers that reports draw in detail: the first, the middle and the last. */
+export function shownLayers(numLayers: number): readonly number[] {
+  return [...new Set([0, Math.floor(numLayers / 2), numLayers - 1])];
 }
 
 export const linearInputs: readonly LinearInput[] = ['qkv', 'output', 'gateUp', 'down'];
@@ -46,6 +60,8 @@ export async function measureProfile(source: ModelSource, options: ProfileOption
   using runner = new LayerRunner({ backend, config, embedding: source.embedding, samples });
   const residual = options.residual ? new Float64Array(config.hiddenSize ** 2) : undefined;
   const layers: LayerProfile[] = [];
+  const spreads: InputSpread[] = [];
+  const shown = shownLayers(config.numLayers);
   for (let index = 0; index < config.numLayers; index++) {
     requireRunning(signal);
     const layer = source.layer(index);
@@ -59,6 +75,9 @@ export async function measureProfile(source: ModelSource, options: ProfileOption
       advance: true,
       observe: (input, linear, rows) => {
         const { storage } = linear.input;
+        if (shown.includes(index) && !channels.has(input)) {
+          spreads.push({ layer: index, input, ...spreadOf(storage.rows(0, Math.min(rows, 256)).f32()) });
+        }
         const gathered = channels.get(input) ?? new ChannelStatistics(backend, linear.input.channels);
         channels.set(input, gathered);
         gathered.add(storage, rows);
@@ -86,7 +105,16 @@ export async function measureProfile(source: ModelSource, options: ProfileOption
     onProgress?.(index + 1, config.numLayers);
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return { rows: runner.rows, layers, ...(residual && { residual }) };
+  return { rows: runner.rows, layers, spreads, ...(residual && { residual }) };
+}
+
+function spreadOf(values: Float32Array): Bins {
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  const histogram = new Histogram({ low: -6, high: 6, bins: 96 });
+  histogram.add(values, 1 / Math.sqrt(squares / values.length || 1));
+  const { edges, counts } = histogram;
+  return { edges, counts };
 }
 
 /** Adds x^T x without the norm's gains, both triangles, scaled to a trace of 1. */

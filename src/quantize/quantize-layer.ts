@@ -21,6 +21,12 @@ export interface QuantizedLinear {
   readonly error?: number;
 }
 
+export interface RoundedLayer {
+  readonly linears: readonly QuantizedLinear[];
+  /** (channels) mean squares over the calibration tokens, in the order they were quantized in; of inputs with a Hessian. */
+  readonly meanSquares: Readonly<Partial<Record<LinearInput, Float32Array>>>;
+}
+
 export interface RoundOptions {
   readonly backend: Backend;
   readonly runner: LayerRunner;
@@ -31,12 +37,14 @@ export interface RoundOptions {
 }
 
 /** Rounds all weights in place and moves the calibration tokens on through the layer. */
-export function roundLayer(weights: LayerWeights, options: RoundOptions): QuantizedLinear[] {
+export function roundLayer(weights: LayerWeights, options: RoundOptions): RoundedLayer {
   const { runner, source, index, kvFormat, recipeOf } = options;
   const pass = { source, index, kvFormat };
-  const done: QuantizedLinear[] = [];
+  const linears: QuantizedLinear[] = [];
+  const meanSquares: Partial<Record<LinearInput, Float32Array>> = {};
   const round = (input: LinearInput, hessian: Tensor | undefined) => {
-    done.push(...roundInput(weights, input, { ...options, recipe: recipeOf(input), hessian }));
+    if (hessian) meanSquares[input] = diagonalOf(hessian, 1 / runner.rows);
+    linears.push(...roundInput(weights, input, { ...options, recipe: recipeOf(input), hessian }));
     hessian?.[Symbol.dispose]();
   };
   const { rounding, gptq } = recipeOf('qkv');
@@ -44,7 +52,7 @@ export function roundLayer(weights: LayerWeights, options: RoundOptions): Quanti
     const hessians = hessiansOf(linearInputs, options, { advance: false });
     for (const input of linearInputs) round(input, hessians.get(input));
     runner.run({ ...pass, advance: true });
-    return done;
+    return { linears, meanSquares };
   }
   for (const half of ['attention', 'mlp'] as const) {
     for (const input of half === 'attention' ? (['qkv', 'output'] as const) : (['gateUp', 'down'] as const)) {
@@ -52,7 +60,7 @@ export function roundLayer(weights: LayerWeights, options: RoundOptions): Quanti
     }
     runner.run({ ...pass, half, advance: true });
   }
-  return done;
+  return { linears, meanSquares };
 }
 
 /** x^T x of the inputs, upper triangles, over all calibration tokens; the caller disposes them. */
@@ -121,6 +129,12 @@ const nothing: RoundedWeight = {
   outlierScales: new Float32Array(),
   tensorScale: 1,
 };
+
+function diagonalOf(matrix: Tensor, factor: number): Float32Array {
+  const n = matrix.shape[0]!;
+  const values = matrix.f32();
+  return Float32Array.from({ length: n }, (_, c) => values[c * (n + 1)]! * factor);
+}
 
 /** Fills what lies below the diagonal. */
 export function mirror(hessian: Tensor): void {

@@ -20,7 +20,7 @@ import {
   transformLayer,
 } from './prepare-layer.ts';
 import { linearInputs, measureProfile, type Profile } from './profile.ts';
-import { type QuantizedLinear, roundLayer } from './quantize-layer.ts';
+import { type QuantizedLinear, type RoundedLayer, roundLayer } from './quantize-layer.ts';
 import { roundPlain } from './quantize-matrix.ts';
 import { type Recipe, requireFits } from './recipe.ts';
 import { migrateLayer } from './transforms/migrate-layer.ts';
@@ -57,6 +57,7 @@ export interface QuantizedLayer extends Disposable {
   readonly source: LayerSource;
   /** Empty when the layer was restored. */
   readonly linears: readonly QuantizedLinear[];
+  readonly meanSquares: RoundedLayer['meanSquares'];
   readonly restored: boolean;
   readonly seconds: number;
 }
@@ -176,10 +177,10 @@ export class Quantizer implements Disposable {
     const { kvFormat } = this;
     const restored = restore?.(index, weights) ?? false;
     if (restored) runner.run({ source, index, kvFormat, advance: true });
-    const linears = restored
-      ? []
+    const { linears, meanSquares }: RoundedLayer = restored
+      ? { linears: [], meanSquares: {} }
       : roundLayer(weights, { backend, runner, source, index, kvFormat, recipeOf });
-    return { ...prepared, index, weights, orders, source, linears, restored };
+    return { ...prepared, index, weights, orders, source, linears, meanSquares, restored };
   }
 
   /** A layer transformed and in its final order, nothing rounded yet. Migration of scales reads the runner's tokens. */

@@ -17,9 +17,9 @@ import { AtomError } from '../errors.ts';
 import { encodeBf16 } from '../numerics/half-floats.ts';
 import { LayerLog, type LoggedLayer } from './layer-log.ts';
 import { layerTensors, packLayer, restoreLayer } from './pack-layer.ts';
-import type { Profile } from './profile.ts';
+import { type Profile, shownLayers } from './profile.ts';
 import { quantizationFields } from './quantization-fields.ts';
-import { type QuantizeOptions, Quantizer } from './quantizer.ts';
+import { type QuantizedLayer, type QuantizeOptions, Quantizer } from './quantizer.ts';
 import { runFingerprint, samplesFingerprint } from './run-fingerprint.ts';
 
 export interface WriteOptions extends QuantizeOptions {
@@ -85,7 +85,8 @@ export async function writeQuantized(
       packLayer(writer, done, { config, quantization, recipe });
       writer.commit();
       const linears = done.linears.map(({ name, error }) => ({ name, error: error ?? null }));
-      log.add({ index, seconds: done.seconds, linears });
+      const magnitudes = shownLayers(config.numLayers).includes(index) && magnitudesOf(done.meanSquares);
+      log.add({ index, seconds: done.seconds, linears, ...(magnitudes && { magnitudes }) });
     }
     onLayer?.(log.layers.get(index)!, earlier !== undefined);
   }
@@ -99,6 +100,13 @@ export async function writeQuantized(
   const tensors = shards.commit();
   const layers = Array.from({ length: config.numLayers }, (_, index) => log.layers.get(index)!);
   return { quantization, profile: quantizer.profile, layers, tensors, log };
+}
+
+function magnitudesOf(meanSquares: QuantizedLayer['meanSquares']): Record<string, number[]> {
+  const rounded = (square: number) => Number(Math.sqrt(square).toPrecision(5));
+  return Object.fromEntries(
+    Object.entries(meanSquares).map(([input, squares]) => [input, Array.from(squares, rounded)]),
+  );
 }
 
 /** A folder may hold an unfinished run of the same quantization, nothing else. */
