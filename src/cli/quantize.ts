@@ -6,16 +6,24 @@ import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError } from '../errors.ts';
 import { calibrationWindows, readCalibrationText } from '../quantize/calibration-text.ts';
+import { choosePrecision } from '../quantize/choose-precision.ts';
+import type { LoggedLayer } from '../quantize/layer-log.ts';
 import { presets } from '../quantize/presets.ts';
+import type { QuantizeStage } from '../quantize/quantizer.ts';
 import { writeQuantized } from '../quantize/write-checkpoint.ts';
+import { reportJson } from '../report/report-file.ts';
 import { packageVersion } from '../server/package-version.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
 import { interruptSignal } from './interrupt.ts';
-import { positiveInteger, wholeNumber } from './option-types.ts';
-import { startProgress } from './progress.ts';
+import { numberBetween, positiveInteger, wholeNumber } from './option-types.ts';
+import { startStages } from './progress.ts';
+import { provenance } from './provenance.ts';
+import { quantizationFacts } from './quantization-facts.ts';
 import { addRecipeOptions, type RecipeOptions, recipeFrom, requireSensible } from './recipe-options.ts';
 import { resolveModel } from './resolve-model.ts';
 import { bytesOf } from './sizes.ts';
+import { StageTimes } from './stage-times.ts';
+import { writeReport } from './write-report.ts';
 
 interface Options extends RecipeOptions {
   readonly list?: boolean;
@@ -26,6 +34,8 @@ interface Options extends RecipeOptions {
   readonly samples: number;
   readonly sequenceLength: number;
   readonly seed: number;
+  readonly bitsBudget?: number;
+  readonly report: boolean;
   readonly json?: boolean;
 }
 
@@ -44,6 +54,12 @@ export function quantizeCommand(): Command {
     .option('--samples <n>', 'calibration samples', positiveInteger, 32)
     .option('--sequence-length <tokens>', 'tokens of a calibration sample', positiveInteger, 512)
     .option('--seed <n>', 'of everything random', wholeNumber, 0)
+    .option(
+      '--bits-budget <bits>',
+      'choose bits layer by layer: so many per weight on average, scales counted',
+      numberBetween(2, 16),
+    )
+    .option('--no-report', 'do not write quantization-report.html beside the checkpoint')
     .option('--json', 'print one JSON object and nothing else');
   return addRecipeOptions(command).action(quantize);
 }
@@ -72,38 +88,62 @@ async function quantize(model: string | undefined, options: Options): Promise<vo
 
   using backend = new CpuBackend();
   using interrupt = interruptSignal();
-  using profiling = startProgress('measuring ');
-  using quantizing = startProgress('quantizing');
-  const { layers, tensors, log } = await writeQuantized(checkpoint, {
+  using stages = startStages();
+  const times = new StageTimes();
+  const shared = {
     backend,
     recipe,
     samples,
     seed: options.seed,
+    signal: interrupt.signal,
+    onProgress: (stage: QuantizeStage, done: number, total: number) => {
+      times.enter(stageNames[stage]);
+      stages.update(stageNames[stage], done, total);
+    },
+  };
+  const { bitsBudget: budget } = options;
+  const choice = budget === undefined ? undefined : await choosePrecision(checkpoint, { ...shared, budget });
+  const written = await writeQuantized(checkpoint, {
+    ...shared,
+    ...(choice && { precision: choice.precision, profile: choice.profile }),
     out,
     toolVersion: packageVersion(),
-    signal: interrupt.signal,
-    onProgress: (stage, done, total) => (stage === 'profile' ? profiling : quantizing).update(done, total),
-    onLayer: ({ index, seconds, linears }, restored) => {
-      if (options.json || process.stderr.isTTY) return;
-      const worst = Math.max(...linears.map(({ error }) => error ?? 0));
-      const note = restored
-        ? 'finished earlier'
-        : `${seconds.toFixed(1)} s, largest relative error ${percent(worst)}`;
-      console.error(
-        `layer ${String(index + 1).padStart(String(config.numLayers).length)} of ${config.numLayers}: ${note}`,
-      );
+    onLayer: (layer, restored) => {
+      if (!options.json && !process.stderr.isTTY) console.error(layerLine(layer, config.numLayers, restored));
     },
   });
-  log.remove();
-  const before = checkpoint.tensors.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const after = tensors.files.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const seconds = (performance.now() - started) / 1000;
+  const facts = quantizationFacts({
+    provenance: provenance(`${basename(model)}, ${recipe.name}`, started),
+    checkpoint,
+    written,
+    recipe,
+    choice,
+    stages: times.finish(),
+  });
+  if (options.report) writeReport(join(out, 'quantization-report'), facts);
   if (options.json) {
-    console.log(JSON.stringify({ model: path, out, preset: recipe.name, before, after, seconds, layers }));
+    console.log(reportJson(facts).trimEnd());
     return;
   }
-  console.log(`${out}  ${recipe.description}`);
-  console.log(`${bytesOf(before)} became ${bytesOf(after)} in ${seconds.toFixed(1)} s`);
+  console.log(`${out}: ${recipe.description}`);
+  console.log(
+    `${bytesOf(facts.sizes.before)} became ${bytesOf(facts.sizes.after)} (${facts.averageBits.toFixed(2)} bits a weight of the linears) in ${facts.seconds.toFixed(1)} s`,
+  );
+  if (options.report) console.log(`report: ${join(out, 'quantization-report.html')}`);
+}
+
+const stageNames = {
+  profile: 'measuring inputs',
+  sensitivity: 'choosing bits',
+  quantize: 'quantizing',
+} as const satisfies Record<QuantizeStage, string>;
+
+function layerLine({ index, seconds, linears }: LoggedLayer, numLayers: number, restored: boolean): string {
+  const worst = Math.sqrt(Math.max(...linears.map(({ error }) => error ?? 0)));
+  const note = restored
+    ? 'finished earlier'
+    : `${seconds.toFixed(1)} s, largest relative error ${percent(worst)}`;
+  return `layer ${String(index + 1).padStart(String(numLayers).length)} of ${numLayers}: ${note}`;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;

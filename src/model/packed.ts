@@ -5,7 +5,7 @@ import { linearsOf } from '../checkpoint/expected-tensors.ts';
 import type { ModelConfig } from '../checkpoint/model-config.ts';
 import type { KvScheme, LinearScheme, Quantization } from '../checkpoint/quantization.ts';
 import { AtomError } from '../errors.ts';
-import { encodeBf16 } from '../numerics/half-floats.ts';
+import { encodeBf16All } from '../numerics/half-floats.ts';
 import type { Realization } from './quantized-source.ts';
 import { dequantizeStored } from './stored-weight.ts';
 
@@ -25,7 +25,7 @@ export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Real
         owned.push(weight);
         const values = new Float32Array(weight.size);
         dequantizeStored(checkpoint.tensors, spec, scheme, values);
-        weight.u16().set(Uint16Array.from(values, encodeBf16));
+        weight.u16().set(encodeBf16All(values));
         return { kind: 'dense', weight, compute: 'bf16' };
       }
       return {

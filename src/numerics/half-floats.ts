@@ -49,3 +49,25 @@ export function decodeFp16(bits: number): number {
 
 export const roundToBf16 = (x: number): number => decodeBf16(encodeBf16(x));
 export const roundToFp16 = (x: number): number => decodeFp16(encodeFp16(x));
+
+/** `encodeBf16` of many values, at the speed of memory. */
+export function encodeBf16All(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    const noNumber = (word & 0x7fffffff) > 0x7f800000;
+    halves[i] = noNumber ? (word >>> 16) | 0x0040 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  }
+  return halves;
+}
+
+/** Every value becomes the nearest BF16 number, in place. */
+export function roundAllToBf16(values: Float32Array): void {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const piece = 2 ** 16;
+  for (let start = 0; start < values.length; start += piece) {
+    const halves = encodeBf16All(values.subarray(start, start + piece));
+    for (let i = 0; i < halves.length; i++) words[start + i] = halves[i]! << 16;
+  }
+}

@@ -25,7 +25,7 @@ export class Histogram implements Bins {
     const last = this.counts.length - 1;
     for (let i = 0; i < values.length; i++) {
       const bin = Math.floor((values[i]! * factor - this.#low) / this.#perBin);
-      if (bin === bin) this.counts[Math.min(Math.max(bin, 0), last)]! += 1;
+      if (!Number.isNaN(bin)) this.counts[Math.min(Math.max(bin, 0), last)]! += 1;
     }
   }
 }

@@ -1,6 +1,6 @@
 // What was measured while each layer was quantized, one JSON line per layer beside the shards: a run that goes on after a
 // kill tells the whole story in its report. Nothing that inference needs is in it.
-import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -35,11 +35,6 @@ export class LayerLog {
     const entry = { run: this.#run, ...layer };
     this.layers.set(layer.index, entry);
     appendFileSync(this.#path, `${JSON.stringify(entry)}\n`);
-  }
-
-  /** Once it has been told elsewhere. */
-  remove(): void {
-    rmSync(this.#path, { force: true });
   }
 }
 

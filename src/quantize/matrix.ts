@@ -1,19 +1,16 @@
 // Matrices (out, in) f32 in native memory: what transforms do to them, in place.
 import type { Backend } from '../backend/backend.ts';
 import type { Tensor } from '../backend/tensor.ts';
-import { floatsOf } from '../model/checkpoint-tensors.ts';
 
-/** A copy of a checkpoint's weight as f32; the caller disposes it. */
+/** A copy of a checkpoint's weight (rows, columns) as f32; the caller disposes it. */
 export function loadMatrix(backend: Backend, weight: Tensor): Tensor {
-  const copy = backend.allocate('f32', weight.shape);
-  // Piece by piece: floatsOf makes copies of its own.
-  const rows = weight.shape[0]!;
-  const step = Math.max(1, Math.floor(2 ** 20 / weight.shape[1]!));
-  for (let row = 0; row < rows; row += step) {
-    const count = Math.min(step, rows - row);
-    copy.f32().set(floatsOf(weight.rows(row, count)), row * weight.shape[1]!);
-  }
-  return copy;
+  const out = backend.allocate('f32', weight.shape);
+  const tokens = weight.shape[0]!;
+  // Looking up every row in turn is what turns a whole table into f32.
+  using tokenIds = backend.allocate('i32', [tokens]);
+  tokenIds.i32().set(Int32Array.from({ length: tokens }, (_, row) => row));
+  backend.embed({ table: weight, tokenIds, out, tokens });
+  return out;
 }
 
 /** Columns gathered: column c becomes column order[c] of before. */

@@ -5,7 +5,7 @@ import type { LinearScheme } from '../checkpoint/quantization.ts';
 import { weightTensors } from '../checkpoint/quantized-tensors.ts';
 import type { TensorSpec } from '../checkpoint/safetensors-writer.ts';
 import { AtomError } from '../errors.ts';
-import { encodeBf16, encodeFp16 } from '../numerics/half-floats.ts';
+import { encodeBf16All, encodeFp16 } from '../numerics/half-floats.ts';
 import { encodeE4m3Scales, encodePowerScales, encodeWeight } from '../numerics/weight-codes.ts';
 import type { RoundedWeight } from './quantize-matrix.ts';
 import type { Recipe } from './recipe.ts';
@@ -56,7 +56,7 @@ export function packLinear(
   const make = ({ name: tensor, dtype }: TensorSpec): ArrayBufferView => {
     switch (tensor.slice(name.length + 1)) {
       case 'weight':
-        return Uint16Array.from(values, encodeBf16);
+        return encodeBf16All(values);
       case 'weight_packed':
         if (format === 'none') break;
         return encodeWeight(values, {

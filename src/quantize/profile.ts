@@ -102,6 +102,9 @@ export async function measureProfile(source: ModelSource, options: ProfileOption
       addCovariance(residual!, product, input === 'qkv' ? layer.attentionNorm : layer.mlpNorm);
       product[Symbol.dispose]();
     }
+    for (const { sources } of Object.values(layer.linears)) {
+      for (const { weight } of sources) backend.dropPages(weight);
+    }
     onProgress?.(index + 1, config.numLayers);
     await new Promise((resolve) => setImmediate(resolve));
   }

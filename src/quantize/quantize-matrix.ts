@@ -6,7 +6,7 @@ import type { Tensor } from '../backend/tensor.ts';
 import type { LinearInput } from '../model/model-source.ts';
 import { fakeQuantize } from '../numerics/fake-quant.ts';
 import { nvfp4TensorScale } from '../numerics/float4.ts';
-import { roundToBf16, roundToFp16 } from '../numerics/half-floats.ts';
+import { roundAllToBf16, roundToFp16 } from '../numerics/half-floats.ts';
 import { peakOf } from '../numerics/rounding.ts';
 import { symmetricCode, symmetricScale } from '../numerics/symmetric.ts';
 import { groupSizeOf, type Recipe } from './recipe.ts';
@@ -82,8 +82,7 @@ function roundColumns(
 
 /** A weight that stays plain becomes what the checkpoint will hold of it, in place: BF16. */
 export function roundPlain(weight: Tensor): void {
-  const values = weight.f32();
-  for (let i = 0; i < values.length; i++) values[i] = roundToBf16(values[i]!);
+  roundAllToBf16(weight.f32());
 }
 
 function scaleRule({ weight, gptq, rounding }: Recipe): GroupScaleRule {

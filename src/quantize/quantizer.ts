@@ -27,6 +27,8 @@ import { migrateLayer } from './transforms/migrate-layer.ts';
 import { seededRandom } from './transforms/orthogonal.ts';
 import { Rotation } from './transforms/rotation.ts';
 
+export type QuantizeStage = 'profile' | 'sensitivity' | 'quantize';
+
 export interface QuantizeOptions {
   readonly backend: Backend;
   readonly recipe: Recipe;
@@ -38,7 +40,7 @@ export interface QuantizeOptions {
   readonly precision?: Precision;
   /** Measured before; by default it is measured here. */
   readonly profile?: Profile;
-  readonly onProgress?: (stage: 'profile' | 'sensitivity' | 'quantize', done: number, total: number) => void;
+  readonly onProgress?: (stage: QuantizeStage, done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 

@@ -14,7 +14,7 @@ import type { TensorSpec } from '../checkpoint/safetensors-writer.ts';
 import { ShardWriter } from '../checkpoint/shard-writer.ts';
 import { INDEX_FILE, TensorStore } from '../checkpoint/tensor-store.ts';
 import { AtomError } from '../errors.ts';
-import { encodeBf16 } from '../numerics/half-floats.ts';
+import { encodeBf16All } from '../numerics/half-floats.ts';
 import { LayerLog, type LoggedLayer } from './layer-log.ts';
 import { layerTensors, packLayer, restoreLayer } from './pack-layer.ts';
 import { type Profile, shownLayers } from './profile.ts';
@@ -34,7 +34,6 @@ export interface WrittenCheckpoint {
   readonly profile: Profile;
   readonly layers: readonly LoggedLayer[];
   readonly tensors: TensorStore;
-  readonly log: LayerLog;
 }
 
 /** Throws `bad-option` for a recipe that does not fit or a folder that holds something else, `numeric`, `io`, `cancelled`. */
@@ -99,7 +98,7 @@ export async function writeQuantized(
   );
   const tensors = shards.commit();
   const layers = Array.from({ length: config.numLayers }, (_, index) => log.layers.get(index)!);
-  return { quantization, profile: quantizer.profile, layers, tensors, log };
+  return { quantization, profile: quantizer.profile, layers, tensors };
 }
 
 function magnitudesOf(meanSquares: QuantizedLayer['meanSquares']): Record<string, number[]> {
@@ -162,7 +161,7 @@ function writeRest({
   const head = `${LM_HEAD}.weight`;
   if (turned) {
     const table = [config.vocabSize, config.hiddenSize];
-    const half = (tensor: Tensor) => Uint16Array.from(tensor.f32(), encodeBf16);
+    const half = (tensor: Tensor) => encodeBf16All(tensor.f32());
     add(EMBEDDING, 'BF16', table, () => half(quantizer.embedding));
     add(head, 'BF16', table, () => half(quantizer.lmHead.sources[0]!.weight));
   } else {

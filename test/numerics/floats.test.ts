@@ -6,7 +6,15 @@ import {
   nvfp4TensorScale,
   quantizeFloat4,
 } from '../../src/numerics/float4.ts';
-import { decodeBf16, decodeFp16, encodeBf16, encodeFp16 } from '../../src/numerics/half-floats.ts';
+import {
+  decodeBf16,
+  decodeFp16,
+  encodeBf16,
+  encodeBf16All,
+  encodeFp16,
+  roundAllToBf16,
+  roundToBf16,
+} from '../../src/numerics/half-floats.ts';
 import {
   decodeE8m0,
   decodeSmallFloat,
@@ -180,4 +188,16 @@ describe('four-bit float groups', () => {
     bad[3] = Number.NaN;
     expect(Number.isNaN(quantize(bad)[0])).toBe(true);
   });
+});
+
+test('many values at once become what each becomes alone, NaN and infinities too', () => {
+  fc.assert(
+    fc.property(fc.float32Array({ maxLength: 40 }), (values) => {
+      const more = Float32Array.from([...values, Number.NaN, Infinity, -Infinity, 3.4e38, 1e-42, -0]);
+      expect(encodeBf16All(more)).toEqual(Uint16Array.from(more, encodeBf16));
+      const rounded = more.slice();
+      roundAllToBf16(rounded);
+      expect(rounded).toEqual(more.map(roundToBf16));
+    }),
+  );
 });

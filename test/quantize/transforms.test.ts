@@ -59,7 +59,8 @@ test.each([
   const expected = logProbs(plainSource(checkpoint, { backend, compute: 'f32' }));
   const recipe = { ...whole, transforms: changed };
   const actual = logProbs(await simulate(checkpoint, { backend, recipe, samples, seed: 5 }));
-  expect(Math.max(...actual.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(2e-3);
+  // Embedding, head and weights are rounded to BF16, as a checkpoint holds them, once they have changed.
+  expect(Math.max(...actual.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(0.05);
 });
 
 test('mixings and reflections are orthogonal, and the strong directions come first', () => {

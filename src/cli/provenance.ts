@@ -1,0 +1,26 @@
+// What every report says about its own making: command, version, date, machine.
+import { cpus, totalmem } from 'node:os';
+import type { Provenance } from '../report/types.ts';
+import { packageVersion } from '../server/package-version.ts';
+import { bytesOf } from './sizes.ts';
+
+/** `started` as performance.now() gave it. */
+export function provenance(title: string, started: number): Provenance {
+  const [first] = cpus();
+  return {
+    title,
+    command: commandLine(),
+    toolVersion: packageVersion(),
+    date: new Date().toISOString(),
+    machine: `${first?.model.trim() ?? process.arch}, ${cpus().length} threads, ${bytesOf(totalmem())}`,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** As a shell takes it. */
+function commandLine(): string {
+  const words = process.argv
+    .slice(2)
+    .map((word) => (/^[\w./:=@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
+  return ['atom', ...words].join(' ');
+}
