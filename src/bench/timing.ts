@@ -5,17 +5,22 @@ export interface Contender {
   run(): void;
 }
 
+export interface TurnOptions {
+  readonly rounds?: number;
+  readonly seconds?: number;
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Median seconds of each contender, after one warm-up round; stops after `rounds` rounds or `seconds`, at least five. */
-export function timeInTurn(
+/** Seconds of each contender's runs, after one warm-up round; stops after `rounds` or, five at least, `seconds`. */
+export function samplesInTurn(
   contenders: readonly Contender[],
-  { rounds = 25, seconds = 4 }: { rounds?: number; seconds?: number } = {},
-): Map<string, number> {
+  { rounds = 25, seconds = 4 }: TurnOptions = {},
+): Map<string, number[]> {
   const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   for (const contender of contenders) contender.run();
   const end = performance.now() + seconds * 1000;
@@ -26,5 +31,10 @@ export function timeInTurn(
       times.get(name)!.push((performance.now() - start) / 1000);
     }
   }
-  return new Map([...times].map(([name, values]) => [name, median(values)]));
+  return times;
+}
+
+/** Median seconds of each contender, as `samplesInTurn` takes them. */
+export function timeInTurn(contenders: readonly Contender[], options: TurnOptions = {}): Map<string, number> {
+  return new Map([...samplesInTurn(contenders, options)].map(([name, values]) => [name, median(values)]));
 }

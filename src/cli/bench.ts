@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { nativeAddon } from '../backend/cpu/native.ts';
 import { benchGemm, type GemmRow } from '../bench/gemm.ts';
+import { kernelsCommand } from './bench-kernels.ts';
 import { positiveInteger } from './option-types.ts';
 
 export function benchCommand(): Command {
@@ -13,6 +14,7 @@ export function benchCommand(): Command {
     .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
     .option('--json', 'print one JSON object and nothing else')
     .action(gemm);
+  bench.addCommand(kernelsCommand());
   return bench;
 }
 

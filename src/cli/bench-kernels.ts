@@ -1,0 +1,156 @@
+// `atom bench kernels`: options, what they choose, and the JSON that reports are drawn from.
+import { cpus } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
+import { nativeAddon } from '../backend/cpu/native.ts';
+import { benchKernels, benchWholeModels, type KernelsReport } from '../bench/kernels/kernels.ts';
+import type { KernelFigure } from '../bench/kernels/measure.ts';
+import { operatorNames } from '../bench/kernels/operators.ts';
+import { type DecoderShape, decoderShapes, type LinearShape } from '../bench/kernels/shapes.ts';
+import { packageVersion } from '../server/package-version.ts';
+import { ceilingText, figureLine, fusedLine, kernelHeader, ratioLines } from './kernel-table.ts';
+import { list, positiveInteger } from './option-types.ts';
+
+interface KernelsFlags {
+  readonly operators?: readonly string[];
+  readonly shape?: Shapes;
+  readonly shapes?: Shapes;
+  readonly rows?: readonly number[];
+  readonly threads?: number;
+  readonly repeats?: number;
+  readonly model?: true;
+  readonly context: number;
+  readonly quick?: true;
+  readonly json?: true;
+}
+
+interface Shapes {
+  readonly decoders: readonly DecoderShape[];
+  readonly matrices: readonly LinearShape[];
+}
+
+const shapeNames = decoderShapes.map(({ name }) => name).join(', ');
+
+export function kernelsCommand(): Command {
+  return new Command('kernels')
+    .description('every operator against the peak of its arithmetic and the bandwidth of memory')
+    .option('--operators <list>', `of ${operatorNames.join(', ')} (default: all)`, operators)
+    .option('--shape <list>', `decoders (${shapeNames}) or matrices such as 4096x11008`, shapes)
+    .addOption(new Option('--shapes <list>', 'the same').argParser(shapes).hideHelp())
+    .option('--rows <list>', 'tokens at once (default: 1 to 512, doubling)', (text) =>
+      list(text).map(positiveInteger),
+    )
+    .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
+    .option('--repeats <n>', 'rounds, of which the median is taken (default: 9)', positiveInteger)
+    .option('--model', 'whole decoders with random weights instead of operators')
+    .option('--context <n>', 'tokens in the cache when a whole decoder decodes', positiveInteger, 128)
+    .option('--quick', 'a tiny shape, three numbers of rows, three rounds')
+    .option('--json', 'print one JSON object and nothing else')
+    .action(run);
+}
+
+function operators(text: string): string[] {
+  return list(text).map((name) => {
+    const found = operatorNames.find((known) => known.toLowerCase() === name.toLowerCase());
+    if (!found) throw new InvalidArgumentError(`'${name}' is none of ${operatorNames.join(', ')}.`);
+    return found;
+  });
+}
+
+function shapes(text: string): Shapes {
+  const decoders: DecoderShape[] = [];
+  const matrices: LinearShape[] = [];
+  for (const name of list(text)) {
+    const decoder = decoderShapes.find((shape) => shape.name === name.toLowerCase());
+    const matrix = /^(\d+)x(\d+)$/i.exec(name);
+    if (decoder) decoders.push(decoder);
+    else if (matrix) matrices.push(matrixOf(Number(matrix[1]), Number(matrix[2])));
+    else throw new InvalidArgumentError(`'${name}' is neither one of ${shapeNames} nor such as 4096x11008.`);
+  }
+  return { decoders, matrices };
+}
+
+/** Inputs by outputs. Groups of 128 channels, the last of them the outliers. */
+function matrixOf(inFeatures: number, outFeatures: number): LinearShape {
+  if (inFeatures % 128 !== 0 || inFeatures < 256 || outFeatures < 1) {
+    throw new InvalidArgumentError('a matrix needs inputs that are a multiple of 128 and at least 256.');
+  }
+  return { inFeatures, outFeatures };
+}
+
+const doubling = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+function run(flags: KernelsFlags): void {
+  const { quick = false, json = false, model = false } = flags;
+  const started = performance.now();
+  const addon = nativeAddon();
+  if (flags.threads !== undefined) addon.setThreadCount(flags.threads);
+  const threads = addon.threadCount();
+  using backend = new CpuBackend();
+  const chosen = flags.shape ?? flags.shapes ?? { decoders: defaultShapes(quick, model), matrices: [] };
+  const repeats = flags.repeats ?? (quick ? 3 : 9);
+  const show = (line: string) => {
+    if (!json) console.log(line);
+  };
+  const onFigure = (figure: KernelFigure) => show(figureLine(figure, model));
+  show(kernelHeader(model));
+  const report = model
+    ? benchWholeModels(backend, {
+        shapes: chosen.decoders,
+        repeats,
+        prefill: quick ? 32 : 512,
+        context: flags.context,
+        batches: quick ? [1, 2] : [1, 16],
+        onFigure,
+      })
+    : benchKernels(backend, {
+        operators: flags.operators ?? operatorNames,
+        shapes: chosen.decoders,
+        matrices: chosen.matrices,
+        rows: flags.rows ?? (quick ? [1, 16, 128] : doubling),
+        threads,
+        repeats,
+        onFigure,
+        onFused: (fused) => show(fusedLine(fused)),
+        onSkip: (reason) => console.error(reason),
+      });
+  if (json) {
+    const facts = { threads, isa: backend.isa, seconds: (performance.now() - started) / 1000 };
+    console.log(JSON.stringify(asJson(report, facts)));
+    return;
+  }
+  for (const line of ratioLines(report.kernels)) show(line);
+  show(
+    `\nceilings in this run (${backend.isa}, ${threads} threads), median and best: ${ceilingText(report)}`,
+  );
+}
+
+function defaultShapes(quick: boolean, model: boolean): readonly DecoderShape[] {
+  const names = quick ? ['tiny'] : model ? ['1.1b'] : ['7b', '8b', '1.1b'];
+  return decoderShapes.filter(({ name }) => names.includes(name));
+}
+
+/** A report of a benchmark as the reports' renderer takes it, with the figures' own fields kept. */
+function asJson(
+  { kernels, fusedQuantization, ceilings }: KernelsReport,
+  { threads, isa, seconds }: { threads: number; isa: string; seconds: number },
+) {
+  return {
+    kind: 'bench',
+    title: 'Kernels against the ceilings of the machine',
+    command: ['atom', ...process.argv.slice(2)].join(' '),
+    toolVersion: packageVersion(),
+    date: new Date().toISOString(),
+    machine: `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cpus().length} logical cores`,
+    seconds,
+    kernels,
+    serving: [],
+    settings: [
+      { label: 'threads', value: String(threads) },
+      { label: 'instruction set', value: isa },
+      { label: 'ceilings, median (best)', value: ceilingText({ kernels, fusedQuantization, ceilings }) },
+    ],
+    fusedQuantization,
+    ceilings: Object.fromEntries(ceilings),
+  };
+}
