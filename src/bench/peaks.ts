@@ -8,6 +8,9 @@ export type Ceiling = 'f32' | 'bf16' | 'int8' | 'read';
 /** Far larger than any last-level cache of one socket that this runs on. */
 const readBytes = 512 * 2 ** 20;
 
+/** Read in turn: a sample about as long as a kernel's, so that both are as likely to be disturbed. */
+const pieceBytes = 128 * 2 ** 20;
+
 export interface CeilingContender extends Contender, Disposable {
   /** Operations (f32, bf16, int8) or bytes (read) of one run. */
   readonly amount: number;
@@ -18,10 +21,14 @@ export function ceilingContender(backend: CpuBackend, ceiling: Ceiling): Ceiling
   if (ceiling === 'read') {
     const memory = backend.allocate('u8', [readBytes]);
     memory.bytes().fill(1);
+    let offset = 0;
     return {
       name,
-      amount: readBytes,
-      run: () => void backend.operators.peak_read!(memory.address, readBytes),
+      amount: pieceBytes,
+      run() {
+        backend.operators.peak_read!(memory.address + offset, pieceBytes);
+        offset = (offset + pieceBytes) % readBytes;
+      },
       [Symbol.dispose]: () => memory[Symbol.dispose](),
     };
   }

@@ -7,6 +7,10 @@ import { benchKernels, benchWholeModels, type KernelsReport } from '../bench/ker
 import type { KernelFigure } from '../bench/kernels/measure.ts';
 import { operatorNames } from '../bench/kernels/operators.ts';
 import { type DecoderShape, decoderShapes, type LinearShape } from '../bench/kernels/shapes.ts';
+import { processorClock, wallClock } from '../bench/timing.ts';
+import { AtomError } from '../errors.ts';
+import { reportJson } from '../report/report-file.ts';
+import type { BenchReport } from '../report/types.ts';
 import { packageVersion } from '../server/package-version.ts';
 import { ceilingText, figureLine, fusedLine, kernelHeader, ratioLines } from './kernel-table.ts';
 import { list, positiveInteger } from './option-types.ts';
@@ -18,6 +22,7 @@ interface KernelsFlags {
   readonly rows?: readonly number[];
   readonly threads?: number;
   readonly repeats?: number;
+  readonly processorTime?: true;
   readonly model?: true;
   readonly context: number;
   readonly quick?: true;
@@ -42,6 +47,7 @@ export function kernelsCommand(): Command {
     )
     .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
     .option('--repeats <n>', 'rounds, of which the median is taken (default: 9)', positiveInteger)
+    .option('--processor-time', 'leave out what a busy machine gave to others; for one thread')
     .option('--model', 'whole decoders with random weights instead of operators')
     .option('--context <n>', 'tokens in the cache when a whole decoder decodes', positiveInteger, 128)
     .option('--quick', 'a tiny shape, three numbers of rows, three rounds')
@@ -81,11 +87,15 @@ function matrixOf(inFeatures: number, outFeatures: number): LinearShape {
 const doubling = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
 function run(flags: KernelsFlags): void {
-  const { quick = false, json = false, model = false } = flags;
+  const { quick = false, json = false, model = false, processorTime = false } = flags;
   const started = performance.now();
   const addon = nativeAddon();
   if (flags.threads !== undefined) addon.setThreadCount(flags.threads);
   const threads = addon.threadCount();
+  if (processorTime && threads > 1) {
+    throw new AtomError('bad-option', '--processor-time needs --threads 1: more would count their waiting');
+  }
+  const clock = processorTime ? processorClock : wallClock;
   using backend = new CpuBackend();
   const chosen = flags.shape ?? flags.shapes ?? { decoders: defaultShapes(quick, model), matrices: [] };
   const repeats = flags.repeats ?? (quick ? 3 : 9);
@@ -98,6 +108,7 @@ function run(flags: KernelsFlags): void {
     ? benchWholeModels(backend, {
         shapes: chosen.decoders,
         repeats,
+        clock,
         prefill: quick ? 32 : 512,
         context: flags.context,
         batches: quick ? [1, 2] : [1, 16],
@@ -110,13 +121,14 @@ function run(flags: KernelsFlags): void {
         rows: flags.rows ?? (quick ? [1, 16, 128] : doubling),
         threads,
         repeats,
+        clock,
         onFigure,
         onFused: (fused) => show(fusedLine(fused)),
         onSkip: (reason) => console.error(reason),
       });
   if (json) {
     const facts = { threads, isa: backend.isa, seconds: (performance.now() - started) / 1000 };
-    console.log(JSON.stringify(asJson(report, facts)));
+    console.log(reportJson(asJson(report, facts)).trimEnd());
     return;
   }
   for (const line of ratioLines(report.kernels)) show(line);
@@ -130,11 +142,11 @@ function defaultShapes(quick: boolean, model: boolean): readonly DecoderShape[] 
   return decoderShapes.filter(({ name }) => names.includes(name));
 }
 
-/** A report of a benchmark as the reports' renderer takes it, with the figures' own fields kept. */
+/** What reports are drawn from, and what else was measured. */
 function asJson(
   { kernels, fusedQuantization, ceilings }: KernelsReport,
   { threads, isa, seconds }: { threads: number; isa: string; seconds: number },
-) {
+): BenchReport & Pick<KernelsReport, 'fusedQuantization'> & { ceilings: object } {
   return {
     kind: 'bench',
     title: 'Kernels against the ceilings of the machine',

@@ -63,6 +63,15 @@ describe('bench kernels', () => {
     ]);
   });
 
+  test('counts processor time, of one thread alone', async () => {
+    const one = ['--quick', '--operators', 'W4A4', '--shape', '256x256', '--processor-time', '--threads'];
+    const { kernels } = await bench(...one, '1');
+    expect(kernels.map(({ rows }) => rows)).toEqual([1, 16, 128]);
+    const two = await runAtom(['bench', 'kernels', ...one, '2']);
+    expect(two.status).not.toBe(0);
+    expect(two.stderr).toMatch(/--processor-time needs --threads 1/);
+  });
+
   test('a misspelt operator or shape is named, with what there is', async () => {
     const operator = await runAtom(['bench', 'kernels', '--operators', 'W5A5']);
     expect(operator.status).toBe(2);

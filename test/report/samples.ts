@@ -31,7 +31,8 @@ function normal(random: () => number): number {
 
 export const provenance = {
   title: 'tiny-classics, four bits',
-  command: 'atom quantize models/tiny-classics --preset atom --calibration calibration.txt --out tiny-classics-atom',
+  command:
+    'atom quantize models/tiny-classics --preset atom --calibration calibration.txt --out tiny-classics-atom',
   toolVersion: '0.1.0',
   date: '2026-11-21T07:34:28Z',
   machine: 'AMD EPYC, 2 cores with AVX-512 VNNI, 24 GiB',
@@ -191,7 +192,13 @@ export function sampleComparison(): CompareReport {
     { task: 'hellaswag', metric: 'acc_norm', score: 0.592 - shift, standardError: 0.0049, chance: 0.25 },
     { task: 'winogrande', metric: 'acc', score: 0.591 - shift * 0.5, standardError: 0.0138, chance: 0.5 },
   ];
-  const checkpoint = (name: string, scheme: string, bytes: number, [a, b]: [number, number], shift: number) => ({
+  const checkpoint = (
+    name: string,
+    scheme: string,
+    bytes: number,
+    [a, b]: [number, number],
+    shift: number,
+  ) => ({
     name,
     scheme,
     bytes,

@@ -1,6 +1,7 @@
 // `bench kernels`: operators, shapes and rows gone through one after the other; figures handed on as they come.
 import type { CpuBackend } from '../../backend/cpu/cpu-backend.ts';
 import type { Ceiling } from '../peaks.ts';
+import type { Clock } from '../timing.ts';
 import { type FusedQuantization, fusedQuantization } from './fused-quantization.ts';
 import { type CaseGroup, type KernelFigure, Meter, type Rate } from './measure.ts';
 import { OpenBlas } from './open-blas.ts';
@@ -17,6 +18,7 @@ export interface KernelsOptions {
   readonly rows: readonly number[];
   readonly threads: number;
   readonly repeats: number;
+  readonly clock: Clock;
   readonly onFigure?: (figure: KernelFigure) => void;
   readonly onFused?: (fused: FusedQuantization) => void;
   /** A sentence about something that was left out. */
@@ -33,8 +35,8 @@ export interface KernelsReport {
 const fusedRows = 64;
 
 export function benchKernels(backend: CpuBackend, options: KernelsOptions): KernelsReport {
-  const { operators, shapes, matrices, rows, repeats } = options;
-  using meter = new Meter(backend, { repeats });
+  const { operators, shapes, matrices, rows, repeats, clock } = options;
+  using meter = new Meter(backend, { repeats, clock });
   const kernels: KernelFigure[] = [];
   const fused: FusedQuantization[] = [];
   const note = (figures: readonly KernelFigure[]) => {
@@ -71,6 +73,7 @@ export function benchKernels(backend: CpuBackend, options: KernelsOptions): Kern
 export interface WholeModelRun {
   readonly shapes: readonly DecoderShape[];
   readonly repeats: number;
+  readonly clock: Clock;
   readonly prefill: number;
   readonly context: number;
   readonly batches: readonly number[];
@@ -79,8 +82,8 @@ export interface WholeModelRun {
 
 /** Whole decoders in W4A4KV4 and W4A8KV4. */
 export function benchWholeModels(backend: CpuBackend, options: WholeModelRun): KernelsReport {
-  const { shapes, repeats, prefill, context, batches } = options;
-  using meter = new Meter(backend, { repeats });
+  const { shapes, repeats, clock, prefill, context, batches } = options;
+  using meter = new Meter(backend, { repeats, clock });
   const kernels: KernelFigure[] = [];
   for (const shape of shapes) {
     for (const activationBits of [4, 8] as const) {

@@ -2,7 +2,7 @@
 // Must not know what the kernels compute.
 import type { CpuBackend } from '../../backend/cpu/cpu-backend.ts';
 import { type Ceiling, type CeilingContender, ceilingContender } from '../peaks.ts';
-import { type Contender, median, samplesInTurn } from '../timing.ts';
+import { type Clock, type Contender, median, samplesInTurn } from '../timing.ts';
 
 /** One operator on one shape with one number of rows, ready to run. */
 export interface KernelCase {
@@ -55,18 +55,20 @@ const sampleSeconds = 0.001;
 export class Meter implements Disposable {
   readonly #backend: CpuBackend;
   readonly #repeats: number;
+  readonly #clock: Clock;
   readonly #contenders = new Map<Ceiling, CeilingContender>();
   readonly #rates = new Map<Ceiling, number[]>();
 
-  constructor(backend: CpuBackend, { repeats }: { repeats: number }) {
+  constructor(backend: CpuBackend, { repeats, clock }: { repeats: number; clock: Clock }) {
     this.#backend = backend;
+    this.#clock = clock;
     this.#repeats = repeats;
   }
 
   /** Times cases in turn, each round with the ceilings they are held against. */
   measure(cases: readonly KernelCase[]): KernelFigure[] {
     const wanted = cases.flatMap(({ arithmetic }) => arithmetic ?? []);
-    const timed = cases.map((one, index) => ({ one, ...repeated(one, `case ${index}`) }));
+    const timed = cases.map((one, index) => ({ one, ...repeated(one, `case ${index}`, this.#clock) }));
     const contenders = timed.map(({ contender }) => contender);
     const { samples, rates } = this.#inTurn(['read', ...wanted], contenders);
     return timed.map(({ one, calls, contender }) => {
@@ -104,6 +106,7 @@ export class Meter implements Disposable {
     const samples = samplesInTurn([...ceilings.map(({ contender }) => contender), ...contenders], {
       rounds: this.#repeats,
       seconds: Number.POSITIVE_INFINITY,
+      clock: this.#clock,
     });
     const rates = new Map<Ceiling, Rate>();
     for (const { ceiling, contender } of ceilings) {
@@ -126,11 +129,11 @@ export class Meter implements Disposable {
 }
 
 /** Runs so many calls a sample that the sample is long enough. */
-function repeated({ run }: KernelCase, name: string): { calls: number; contender: Contender } {
+function repeated({ run }: KernelCase, name: string, clock: Clock): { calls: number; contender: Contender } {
   run();
-  const start = performance.now();
+  const start = clock();
   run();
-  const seconds = (performance.now() - start) / 1000;
+  const seconds = Math.max(clock() - start, 1e-6);
   const calls = Math.ceil(Math.min(Math.max(sampleSeconds / seconds, 1), 10_000));
   return {
     calls,
