@@ -1,15 +1,16 @@
 // Times OpenBLAS's SGEMM on one matrix, for `bench kernels`: the f32 library that others would reach for.
 // The library is loaded by name when the program runs, so that nothing but a compiler is needed to build it.
 //
-//   open_blas_sgemm <library> <threads> <repeats> <in> <out> <rows>...
+//   open_blas_sgemm <library> wall|processor <threads> <repeats> <in> <out> <rows>...
 //   out (rows, out) = x (rows, in) * weight (out, in)^T; weights in turn, so that each has left the caches
 //   prints the seconds of every repeat, one line per number of rows; exits with 3 when there is no library
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -24,8 +25,11 @@ using SetThreads = void(int);
 constexpr size_t kBeyondCaches = size_t{256} << 20;
 constexpr double kSampleSeconds = 1e-3;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+/// Seconds of the clock that src/bench/timing.ts was told to use.
+double now(clockid_t clock) {
+  timespec time;
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 std::vector<float> noise(size_t count) {
@@ -41,20 +45,21 @@ std::vector<float> noise(size_t count) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 7) return 2;
+  if (count < 8) return 2;
   void* library = dlopen(arguments[1], RTLD_NOW);
   if (!library) return 3;
   const auto sgemm = reinterpret_cast<Sgemm*>(dlsym(library, "cblas_sgemm"));
   const auto set_threads = reinterpret_cast<SetThreads*>(dlsym(library, "openblas_set_num_threads"));
   if (!sgemm || !set_threads) return 3;
-  set_threads(std::atoi(arguments[2]));
-  const int repeats = std::atoi(arguments[3]), in = std::atoi(arguments[4]), out = std::atoi(arguments[5]);
+  set_threads(std::atoi(arguments[3]));
+  const clockid_t clock = arguments[2] == std::string_view("wall") ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID;
+  const int repeats = std::atoi(arguments[4]), in = std::atoi(arguments[5]), out = std::atoi(arguments[6]);
 
   const size_t size = static_cast<size_t>(in) * static_cast<size_t>(out);
   const size_t matrices = std::clamp<size_t>(kBeyondCaches / (size * sizeof(float)), 1, 256);
   const std::vector<float> weights = noise(size * matrices);
   size_t turn = 0;
-  for (int argument = 6; argument < count; ++argument) {
+  for (int argument = 7; argument < count; ++argument) {
     const int rows = std::atoi(arguments[argument]);
     const std::vector<float> x = noise(static_cast<size_t>(rows) * static_cast<size_t>(in));
     std::vector<float> y(static_cast<size_t>(rows) * static_cast<size_t>(out));
@@ -64,13 +69,13 @@ int main(int count, char** arguments) {
             y.data(), out);
     };
     run();
-    const double first = now();
+    const double first = now(clock);
     run();
-    const int calls = static_cast<int>(std::clamp(kSampleSeconds / (now() - first), 1.0, 1e4));
+    const int calls = static_cast<int>(std::clamp(kSampleSeconds / (now(clock) - first), 1.0, 1e4));
     for (int repeat = 0; repeat < repeats; ++repeat) {
-      const double start = now();
+      const double start = now(clock);
       for (int call = 0; call < calls; ++call) run();
-      std::printf("%.9g ", (now() - start) / calls);
+      std::printf("%.9g ", (now(clock) - start) / calls);
     }
     std::printf("\n");
   }

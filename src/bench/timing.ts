@@ -5,24 +5,32 @@ export interface Contender {
   run(): void;
 }
 
-/** Seconds since some moment. */
-export type Clock = () => number;
-
-export const wallClock: Clock = () => performance.now() / 1000;
+export type ClockName = 'wall' | 'processor';
 
 /**
- * Processor time of this process. On one thread it leaves out what a busy machine gave to others; with more it would count
- * their waiting for one another.
+ * Seconds since some moment. Processor time is that of this process: on one thread it leaves out what a busy machine gave
+ * to others; with more it would count their waiting for one another.
  */
-export const processorClock: Clock = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
+const clocks: Readonly<Record<ClockName, () => number>> = {
+  wall: () => performance.now() / 1000,
+  processor() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  },
 };
+
+/** Seconds of one run. */
+export function secondsOf(run: () => void, clock: ClockName = 'wall'): number {
+  const now = clocks[clock];
+  const start = now();
+  run();
+  return now() - start;
+}
 
 export interface TurnOptions {
   readonly rounds?: number;
   readonly seconds?: number;
-  readonly clock?: Clock;
+  readonly clock?: ClockName;
 }
 
 export function median(values: readonly number[]): number {
@@ -34,17 +42,13 @@ export function median(values: readonly number[]): number {
 /** Seconds of each contender's runs, after one warm-up round; stops after `rounds` or, five at least, `seconds`. */
 export function samplesInTurn(
   contenders: readonly Contender[],
-  { rounds = 25, seconds = 4, clock = wallClock }: TurnOptions = {},
+  { rounds = 25, seconds = 4, clock = 'wall' }: TurnOptions = {},
 ): Map<string, number[]> {
   const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   for (const contender of contenders) contender.run();
-  const end = wallClock() + seconds;
-  for (let round = 0; round < rounds && (round < 5 || wallClock() < end); round++) {
-    for (const { name, run } of contenders) {
-      const start = clock();
-      run();
-      times.get(name)!.push(clock() - start);
-    }
+  const end = clocks.wall() + seconds;
+  for (let round = 0; round < rounds && (round < 5 || clocks.wall() < end); round++) {
+    for (const { name, run } of contenders) times.get(name)!.push(secondsOf(run, clock));
   }
   return times;
 }

@@ -7,7 +7,7 @@ import { benchKernels, benchWholeModels, type KernelsReport } from '../bench/ker
 import type { KernelFigure } from '../bench/kernels/measure.ts';
 import { operatorNames } from '../bench/kernels/operators.ts';
 import { type DecoderShape, decoderShapes, type LinearShape } from '../bench/kernels/shapes.ts';
-import { processorClock, wallClock } from '../bench/timing.ts';
+import type { ClockName } from '../bench/timing.ts';
 import { AtomError } from '../errors.ts';
 import { reportJson } from '../report/report-file.ts';
 import type { BenchReport } from '../report/types.ts';
@@ -95,7 +95,7 @@ function run(flags: KernelsFlags): void {
   if (processorTime && threads > 1) {
     throw new AtomError('bad-option', '--processor-time needs --threads 1: more would count their waiting');
   }
-  const clock = processorTime ? processorClock : wallClock;
+  const clock: ClockName = processorTime ? 'processor' : 'wall';
   using backend = new CpuBackend();
   const chosen = flags.shape ?? flags.shapes ?? { decoders: defaultShapes(quick, model), matrices: [] };
   const repeats = flags.repeats ?? (quick ? 3 : 9);
@@ -127,7 +127,7 @@ function run(flags: KernelsFlags): void {
         onSkip: (reason) => console.error(reason),
       });
   if (json) {
-    const facts = { threads, isa: backend.isa, seconds: (performance.now() - started) / 1000 };
+    const facts = { threads, clock, isa: backend.isa, seconds: (performance.now() - started) / 1000 };
     console.log(reportJson(asJson(report, facts)).trimEnd());
     return;
   }
@@ -145,7 +145,7 @@ function defaultShapes(quick: boolean, model: boolean): readonly DecoderShape[] 
 /** What reports are drawn from, and what else was measured. */
 function asJson(
   { kernels, fusedQuantization, ceilings }: KernelsReport,
-  { threads, isa, seconds }: { threads: number; isa: string; seconds: number },
+  { threads, isa, clock, seconds }: { threads: number; isa: string; clock: ClockName; seconds: number },
 ): BenchReport & Pick<KernelsReport, 'fusedQuantization'> & { ceilings: object } {
   return {
     kind: 'bench',
@@ -159,6 +159,7 @@ function asJson(
     serving: [],
     settings: [
       { label: 'threads', value: String(threads) },
+      { label: 'clock', value: clock === 'wall' ? 'wall' : 'processor time' },
       { label: 'instruction set', value: isa },
       { label: 'ceilings, median (best)', value: ceilingText({ kernels, fusedQuantization, ceilings }) },
     ],

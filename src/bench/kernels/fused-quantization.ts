@@ -1,6 +1,6 @@
 // What reordering and quantizing cost of a layer: every operator that stores rows for a linear, timed as it is and timed
-// storing plain f32, beside the layer's linears. Attention runs over one token here and the layer's time leaves it out, so
-// that the share is the largest it can be.
+// storing plain f32, beside the layer's linears. Attention runs over one token, and the layer's time leaves it out, so that
+// the share is the largest it can be.
 import type { CpuBackend } from '../../backend/cpu/cpu-backend.ts';
 import { attentionStoreCases } from './cache-operators.ts';
 import { linearCases, linearSchemes } from './linears.ts';
@@ -11,7 +11,7 @@ import { type DecoderShape, layerLinears } from './shapes.ts';
 export interface FusedQuantization {
   readonly shape: string;
   readonly rows: number;
-  /** Of the layer: linears, two norms, activation, the attention's storing of its row. */
+  /** Of the layer without attention itself: linears, two norms, activation, and what all of them store. */
   readonly layerSeconds: number;
   /** What storing integers in another order takes beyond storing f32. */
   readonly fusedSeconds: number;
@@ -43,7 +43,7 @@ export function fusedQuantization(
   const cost = (of: 'seconds' | 'leastSeconds') => {
     const integer = 2 * norm![of] + silu![of] + attention![of];
     const plain = 2 * plainNorm![of] + plainSilu![of] + plainAttention![of];
-    const layer = integer + linears.reduce((sum, linear) => sum + linear[of], 0);
+    const layer = integer - plainAttention![of] + linears.reduce((sum, linear) => sum + linear[of], 0);
     return { layer, fused: integer - plain };
   };
   const typical = cost('seconds');

@@ -1,7 +1,7 @@
 // `bench kernels`: operators, shapes and rows gone through one after the other; figures handed on as they come.
 import type { CpuBackend } from '../../backend/cpu/cpu-backend.ts';
 import type { Ceiling } from '../peaks.ts';
-import type { Clock } from '../timing.ts';
+import type { ClockName } from '../timing.ts';
 import { type FusedQuantization, fusedQuantization } from './fused-quantization.ts';
 import { type CaseGroup, type KernelFigure, Meter, type Rate } from './measure.ts';
 import { OpenBlas } from './open-blas.ts';
@@ -18,7 +18,7 @@ export interface KernelsOptions {
   readonly rows: readonly number[];
   readonly threads: number;
   readonly repeats: number;
-  readonly clock: Clock;
+  readonly clock: ClockName;
   readonly onFigure?: (figure: KernelFigure) => void;
   readonly onFused?: (fused: FusedQuantization) => void;
   /** A sentence about something that was left out. */
@@ -55,7 +55,7 @@ export function benchKernels(backend: CpuBackend, options: KernelsOptions): Kern
         ),
       );
     }
-    if (blas) note(blas.measure({ meter, shape, rows, repeats, threads: options.threads }));
+    if (blas) note(blas.measure({ meter, shape, rows, repeats, threads: options.threads, clock }));
   }
   for (const shape of shapes) {
     for (const [name, make] of Object.entries(decoderOperators)) {
@@ -73,7 +73,7 @@ export function benchKernels(backend: CpuBackend, options: KernelsOptions): Kern
 export interface WholeModelRun {
   readonly shapes: readonly DecoderShape[];
   readonly repeats: number;
-  readonly clock: Clock;
+  readonly clock: ClockName;
   readonly prefill: number;
   readonly context: number;
   readonly batches: readonly number[];

@@ -2,7 +2,7 @@
 // Must not know what the kernels compute.
 import type { CpuBackend } from '../../backend/cpu/cpu-backend.ts';
 import { type Ceiling, type CeilingContender, ceilingContender } from '../peaks.ts';
-import { type Clock, type Contender, median, samplesInTurn } from '../timing.ts';
+import { type ClockName, type Contender, median, samplesInTurn, secondsOf } from '../timing.ts';
 
 /** One operator on one shape with one number of rows, ready to run. */
 export interface KernelCase {
@@ -55,11 +55,11 @@ const sampleSeconds = 0.001;
 export class Meter implements Disposable {
   readonly #backend: CpuBackend;
   readonly #repeats: number;
-  readonly #clock: Clock;
+  readonly #clock: ClockName;
   readonly #contenders = new Map<Ceiling, CeilingContender>();
   readonly #rates = new Map<Ceiling, number[]>();
 
-  constructor(backend: CpuBackend, { repeats, clock }: { repeats: number; clock: Clock }) {
+  constructor(backend: CpuBackend, { repeats, clock }: { repeats: number; clock: ClockName }) {
     this.#backend = backend;
     this.#clock = clock;
     this.#repeats = repeats;
@@ -129,11 +129,13 @@ export class Meter implements Disposable {
 }
 
 /** Runs so many calls a sample that the sample is long enough. */
-function repeated({ run }: KernelCase, name: string, clock: Clock): { calls: number; contender: Contender } {
+function repeated(
+  { run }: KernelCase,
+  name: string,
+  clock: ClockName,
+): { calls: number; contender: Contender } {
   run();
-  const start = clock();
-  run();
-  const seconds = Math.max(clock() - start, 1e-6);
+  const seconds = Math.max(secondsOf(run, clock), 1e-6);
   const calls = Math.ceil(Math.min(Math.max(sampleSeconds / seconds, 1), 10_000));
   return {
     calls,

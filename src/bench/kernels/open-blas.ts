@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { ClockName } from '../timing.ts';
 import type { KernelFigure, Meter } from './measure.ts';
 import { type LinearShape, shapeName } from './shapes.ts';
 
@@ -35,7 +36,7 @@ export class OpenBlas {
       skip(`OpenBLAS is left out: its benchmark cannot be compiled with ${compiler}`);
       return undefined;
     }
-    const probe = spawnSync(program, [library, '1', '1', '1', '1', '1']);
+    const probe = spawnSync(program, [library, 'wall', '1', '1', '1', '1', '1']);
     if (probe.status !== 0) {
       skip(`OpenBLAS is left out: there is no ${library} (on Debian: apt-get install libopenblas-dev)`);
       return undefined;
@@ -49,12 +50,15 @@ export class OpenBlas {
     rows: readonly number[];
     repeats: number;
     threads: number;
+    clock: ClockName;
   }): KernelFigure[] {
-    const { meter, shape, rows, repeats, threads } = options;
+    const { meter, shape, rows, repeats, threads, clock } = options;
     const { inFeatures, outFeatures } = shape;
     meter.measureCeilings('f32', 'read');
     const numbers = [threads, repeats, inFeatures, outFeatures, ...rows];
-    const { status, stdout } = spawnSync(program, [library, ...numbers.map(String)], { encoding: 'utf8' });
+    const { status, stdout } = spawnSync(program, [library, clock, ...numbers.map(String)], {
+      encoding: 'utf8',
+    });
     if (status !== 0) {
       this.#skip(`OpenBLAS failed on ${shapeName(shape)}`);
       return [];
