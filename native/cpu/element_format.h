@@ -157,8 +157,9 @@ inline float round_fp16(float x) {
 inline float float4_scale(float peak, ElementFormat format, float clip, float tensor_scale) {
   if (std::isnan(peak)) return kNaN;
   if (format == ElementFormat::fp4) return std::max(peak, kSmallestPeak) * clip / kE2M1.largest;
-  if (format == ElementFormat::mxfp4) return power_of_two(std::clamp(exponent_of(peak) - 2, -127, 127));
-  return round_small_float(peak / kE2M1.largest / tensor_scale, kE4M3) * tensor_scale;
+  const float covered = clip < 1 ? peak * clip : peak;
+  if (format == ElementFormat::mxfp4) return power_of_two(std::clamp(exponent_of(covered) - 2, -127, 127));
+  return round_small_float(covered / kE2M1.largest / tensor_scale, kE4M3) * tensor_scale;
 }
 
 inline void quantize_float4(const float* x, float* out, int64_t count, float scale) {

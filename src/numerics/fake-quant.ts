@@ -63,9 +63,9 @@ const quantizers: Record<ElementFormat, Quantizer> = {
   int8: integer(8),
   fp4: (values, { groupSize, clip }) =>
     dequantizeFloat4(quantizeFloat4(values, { kind: 'fp4', groupSize, clip })),
-  mxfp4: (values) => dequantizeFloat4(quantizeFloat4(values, { kind: 'mxfp4' })),
-  nvfp4: (values) =>
-    dequantizeFloat4(quantizeFloat4(values, { kind: 'nvfp4', tensorScale: nvfp4TensorScale(values) })),
+  mxfp4: (values, { clip }) => dequantizeFloat4(quantizeFloat4(values, { kind: 'mxfp4', clip })),
+  nvfp4: (values, { clip }) =>
+    dequantizeFloat4(quantizeFloat4(values, { kind: 'nvfp4', tensorScale: nvfp4TensorScale(values), clip })),
   e4m3: (values) => values.map((x) => roundToSmallFloat(x, e4m3)),
   e5m2: (values) => values.map((x) => roundToSmallFloat(x, e5m2)),
 };

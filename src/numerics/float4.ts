@@ -2,6 +2,7 @@
 // - fp4: any group size, float32 scale clip * peak / 6;
 // - mxfp4: groups of 32, the scale a power of two, 2^(floor(log2 peak) - 2) (OCP Microscaling Formats 1.0, section 6.3);
 // - nvfp4: groups of 16, the scale an E4M3 number times one float32 scale for the whole tensor (NVIDIA Blackwell).
+// With a clip ratio below 1 the peak of the latter two is taken as so much smaller before its scale is found.
 // Zeros, denormals, NaN and infinities behave as rounding.ts says.
 import { numGroups, peakOf, smallestPeak } from './rounding.ts';
 import {
@@ -17,8 +18,8 @@ import {
 
 export type Float4Scheme =
   | { readonly kind: 'fp4'; readonly groupSize: number; readonly clip?: number }
-  | { readonly kind: 'mxfp4' }
-  | { readonly kind: 'nvfp4'; readonly tensorScale: number };
+  | { readonly kind: 'mxfp4'; readonly clip?: number }
+  | { readonly kind: 'nvfp4'; readonly tensorScale: number; readonly clip?: number };
 
 export interface Float4Groups {
   readonly codes: Uint8Array; // (groups * groupSize), E2M1 patterns in the low four bits
@@ -42,15 +43,17 @@ export function nvfp4TensorScale(values: Float32Array): number {
 /** Scale of a group with this peak. */
 export function float4Scale(peak: number, scheme: Float4Scheme): number {
   if (Number.isNaN(peak)) return Number.NaN;
+  const { clip = 1 } = scheme;
+  const covered = clip < 1 ? Math.fround(peak * Math.fround(clip)) : peak;
   switch (scheme.kind) {
     case 'fp4': {
       const floored = Math.max(peak, smallestPeak);
-      return Math.fround(Math.fround(floored * Math.fround(scheme.clip ?? 1)) / largest);
+      return Math.fround(Math.fround(floored * Math.fround(clip)) / largest);
     }
     case 'mxfp4':
-      return decodeE8m0(encodeE8m0(exponentOf(peak) - exponentOf(largest)));
+      return decodeE8m0(encodeE8m0(exponentOf(covered) - exponentOf(largest)));
     case 'nvfp4': {
-      const wanted = Math.fround(Math.fround(peak / largest) / scheme.tensorScale);
+      const wanted = Math.fround(Math.fround(covered / largest) / scheme.tensorScale);
       return Math.fround(roundToSmallFloat(wanted, e4m3) * scheme.tensorScale);
     }
     default:

@@ -51,7 +51,7 @@ const float4 = (name: 'fp4' | 'mxfp4' | 'nvfp4', description: string): Recipe =>
   ...atom,
   name: `atom-${name}`,
   description,
-  weight: { ...atom.weight, format: name, eitherSign: false, clip: name === 'fp4' ? 'search' : 1 },
+  weight: { ...atom.weight, format: name, eitherSign: false },
   activation: { ...atom.activation, format: name, range: 'symmetric' },
 });
 
