@@ -72,6 +72,8 @@ export function evaluateCommand(): Command {
         .choices(['f32', 'bf16'])
         .default('bf16'),
     )
+    .option('--report <path>', 'with --ablation: draw it, as <path>.html and <path>.json')
+    .option('--presets <names>', 'with --ablation: measure these presets as well', list)
     .option('-o, --output <file>', 'write the results as JSON too')
     .option('--json', 'print one JSON object and nothing else')
     .action(evaluateCommandLine);
