@@ -3,7 +3,9 @@ import { Command } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { nativeAddon } from '../backend/cpu/native.ts';
 import { benchGemm, type GemmRow } from '../bench/gemm.ts';
+import { benchCompareCommand } from './bench-compare.ts';
 import { kernelsCommand } from './bench-kernels.ts';
+import { benchServeCommand } from './bench-serve.ts';
 import { positiveInteger } from './option-types.ts';
 
 export function benchCommand(): Command {
@@ -15,6 +17,8 @@ export function benchCommand(): Command {
     .option('--json', 'print one JSON object and nothing else')
     .action(gemm);
   bench.addCommand(kernelsCommand());
+  bench.addCommand(benchServeCommand());
+  bench.addCommand(benchCompareCommand());
   return bench;
 }
 

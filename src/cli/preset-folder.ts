@@ -1,12 +1,12 @@
 // A checkpoint quantized by a preset, made the first time it is asked for and found again afterwards.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { presetNamed } from '../quantize/presets.ts';
 import type { Recipe } from '../quantize/recipe.ts';
 import { packageVersion } from '../server/package-version.ts';
+import { cacheFolder } from './cache-folder.ts';
 import { lockFolder } from './folder-lock.ts';
 import { quantizeCommand } from './quantize.ts';
 
@@ -18,7 +18,7 @@ import { quantizeCommand } from './quantize.ts';
 export async function presetFolder(path: string, preset: string): Promise<string> {
   const recipe = presetNamed(preset);
   const name = basename(resolve(path));
-  const folder = join(cacheFolder(), `${name}-${preset}-${identity(path, recipe)}`);
+  const folder = join(cacheFolder('quantized'), `${name}-${preset}-${identity(path, recipe)}`);
   if (isComplete(folder)) return folder;
   mkdirSync(folder, { recursive: true });
   using _lock = await lockFolder(folder);
@@ -48,9 +48,4 @@ function isComplete(folder: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Where the XDG Base Directory specification puts caches. */
-function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'atom-llm', 'quantized');
 }

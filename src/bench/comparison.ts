@@ -1,0 +1,66 @@
+// All of `bench compare`: the curves over the batch, the bars in one memory, and where the paper's ratios are passed.
+import {
+  type BatchPoint,
+  type CompareOptions,
+  compareBatches,
+  compareInMemory,
+  type MemoryPoint,
+} from './compare.ts';
+import type { LoadedScheme } from './loaded-scheme.ts';
+import { type MemoryNeed, type Passing, passingOf, type SweptMemory, sweepMemory } from './memory-sweep.ts';
+import { plainScheme } from './schemes.ts';
+
+export interface ComparisonOptions extends CompareOptions {
+  /** Bytes for weights and cache together. */
+  readonly memory?: number | undefined;
+  /** Without `memory`: one that holds so many sequences beside the 16-bit weights. */
+  readonly sequences: number;
+}
+
+export interface Comparison {
+  readonly needs: readonly MemoryNeed[];
+  readonly curve: readonly BatchPoint[];
+  /** Absent where the memory depends on the 16-bit model and that is not among the schemes. */
+  readonly inMemory?: { readonly memory: number; readonly points: readonly MemoryPoint[] };
+  /** Ascending; computed from the curve. */
+  readonly sweep: readonly SweptMemory[];
+  readonly passings: readonly Passing[];
+}
+
+/** What Atom's abstract claims for W4A4 on a GPU: throughput over 16 bits, and over INT8. */
+const claims = [
+  { scheme: 'W4A4KV4', over: plainScheme.name, ratio: 7.73 },
+  { scheme: 'W4A4KV4', over: 'W8A8KV8', ratio: 2.53 },
+] as const;
+
+/** Memories up to one that holds so many sequences of the yardsticks. */
+const sweptSequences = 32;
+
+/** Throws as `compareBatches` does. */
+export function compare(loaded: readonly LoadedScheme[], options: ComparisonOptions): Comparison {
+  const { shape, sequences } = options;
+  const needs = loaded.map((scheme) => ({
+    scheme: scheme.name,
+    weightBytes: scheme.weightBytes,
+    sequenceBytes: scheme.sequenceBytes(shape.prompt + shape.answer),
+  }));
+  const curve = compareBatches(loaded, options);
+  const plain = needs.find(({ scheme }) => scheme === plainScheme.name);
+  const memory = options.memory ?? (plain && plain.weightBytes + sequences * plain.sequenceBytes);
+  const measured = new Set(needs.map(({ scheme }) => scheme));
+  const claimed = claims.filter(({ scheme, over }) => measured.has(scheme) && measured.has(over));
+  const sweep = sweepMemory(curve, {
+    needs,
+    yardsticks: claims.map(({ over }) => over),
+    sequences: sweptSequences,
+  });
+  return {
+    needs,
+    curve,
+    ...(memory !== undefined && {
+      inMemory: { memory, points: compareInMemory(loaded, { ...options, memory }) },
+    }),
+    sweep,
+    passings: claimed.map((claim) => passingOf(sweep, claim)),
+  };
+}

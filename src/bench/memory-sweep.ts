@@ -1,0 +1,98 @@
+// Throughput over the memory that is given, from measured throughput over the batch: how many sequences fit says the
+// arithmetic, what they reach together the curve. And the memory at which the paper's ratios are passed.
+// Pure arithmetic on measurements.
+import type { BatchPoint } from './compare.ts';
+
+/** What a scheme needs. */
+export interface MemoryNeed {
+  readonly scheme: string;
+  readonly weightBytes: number;
+  readonly sequenceBytes: number;
+}
+
+export interface SweptMemory {
+  readonly memory: number;
+  readonly schemes: readonly SweptScheme[];
+}
+
+export interface SweptScheme {
+  readonly scheme: string;
+  readonly fits: number;
+  /** 0 where nothing fits. Read off the curve; beyond its end, what its end reached. */
+  readonly tokensPerSecond: number;
+}
+
+/** Where one scheme is so many times as fast as another in the same memory. */
+export interface Passing {
+  readonly scheme: string;
+  readonly over: string;
+  readonly ratio: number;
+  /** The largest memory where both run and the ratio is reached; absent where it is not. */
+  readonly memory?: number;
+  /** Sequences of each that fit there. */
+  readonly fits?: number;
+  readonly fitsOver?: number;
+  /** The greatest ratio of all memories where both run. */
+  readonly most: number;
+}
+
+/** Tokens per second at `batch`, between the nearest two that were measured. */
+export function throughputAt(curve: readonly BatchPoint[], batch: number): number {
+  const above = curve.find((point) => point.batch >= batch);
+  const below = curve.filter((point) => point.batch <= batch).at(-1);
+  if (!above || !below) return (above ?? below)!.tokensPerSecond;
+  if (above === below) return above.tokensPerSecond;
+  const share = (batch - below.batch) / (above.batch - below.batch);
+  return below.tokensPerSecond + share * (above.tokensPerSecond - below.tokensPerSecond);
+}
+
+/**
+ * The memories that hold 1, 2, ... `sequences` sequences of each of `yardsticks`, and what every scheme serves there.
+ */
+export function sweepMemory(
+  points: readonly BatchPoint[],
+  {
+    needs,
+    yardsticks,
+    sequences,
+  }: { needs: readonly MemoryNeed[]; yardsticks: readonly string[]; sequences: number },
+): SweptMemory[] {
+  const memories = needs
+    .filter(({ scheme }) => yardsticks.includes(scheme))
+    .flatMap(({ weightBytes, sequenceBytes }) =>
+      Array.from({ length: sequences }, (_, i) => weightBytes + (i + 1) * sequenceBytes),
+    );
+  const curves = new Map(
+    needs.map(({ scheme }) => [scheme, points.filter((point) => point.scheme === scheme)]),
+  );
+  return memories
+    .sort((a, b) => a - b)
+    .map((memory) => ({
+      memory,
+      schemes: needs.map(({ scheme, weightBytes, sequenceBytes }) => {
+        const fits = Math.max(0, Math.floor((memory - weightBytes) / sequenceBytes));
+        return { scheme, fits, tokensPerSecond: fits && throughputAt(curves.get(scheme)!, fits) };
+      }),
+    }));
+}
+
+/** Where `scheme` passes `ratio` times `over`. */
+export function passingOf(
+  sweep: readonly SweptMemory[],
+  { scheme, over, ratio }: { scheme: string; over: string; ratio: number },
+): Passing {
+  const both = sweep.flatMap(({ memory, schemes }) => {
+    const [fast, slow] = [scheme, over].map((name) => schemes.find((entry) => entry.scheme === name));
+    if (!fast?.fits || !slow?.fits) return [];
+    const times = fast.tokensPerSecond / slow.tokensPerSecond;
+    return [{ memory, times, fits: fast.fits, fitsOver: slow.fits }];
+  });
+  const last = both.filter(({ times }) => times >= ratio).at(-1);
+  return {
+    scheme,
+    over,
+    ratio,
+    most: Math.max(0, ...both.map(({ times }) => times)),
+    ...(last && { memory: last.memory, fits: last.fits, fitsOver: last.fitsOver }),
+  };
+}

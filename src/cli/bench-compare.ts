@@ -1,0 +1,158 @@
+// `atom bench compare`: the paper's figure. Every scheme against the batch, and in the same memory.
+import { Command } from 'commander';
+import type { BatchPoint, MemoryPoint } from '../bench/compare.ts';
+import { type Comparison, compare } from '../bench/comparison.ts';
+import type { LoadedScheme } from '../bench/loaded-scheme.ts';
+import type { Passing } from '../bench/memory-sweep.ts';
+import { plainScheme } from '../bench/schemes.ts';
+import type { BenchReport } from '../report/types.ts';
+import {
+  chosenModels,
+  deliver,
+  type ModelOptions,
+  machineSettings,
+  tableLine,
+  withModelOptions,
+} from './bench-options.ts';
+import { bytes, list, numberBetween, positiveInteger } from './option-types.ts';
+import { provenance } from './provenance.ts';
+import { bytesOf } from './sizes.ts';
+
+interface Options extends ModelOptions {
+  readonly batches?: readonly number[];
+  readonly memory?: number;
+  readonly sequences: number;
+  readonly prompt: number;
+  readonly answer: number;
+  readonly seconds?: number;
+}
+
+const batchList = (text: string) =>
+  list(text)
+    .map(positiveInteger)
+    .sort((a, b) => a - b);
+
+export function benchCompareCommand(): Command {
+  return withModelOptions(
+    new Command('compare')
+      .description('throughput and latency of each scheme against the batch, and in the same memory')
+      .option('--batches <list>', 'sequences that run together (default: 1,2,4,8,16,32,64,128)', batchList)
+      .option('--memory <bytes>', 'to compare in (default: what --sequences needs)', bytes)
+      .option(
+        '--sequences <n>',
+        'a memory that holds so many sequences beside the 16-bit weights',
+        positiveInteger,
+        8,
+      )
+      .option('--prompt <n>', 'tokens of each prompt', positiveInteger, 128)
+      .option('--answer <n>', 'tokens of each answer', positiveInteger, 384)
+      .option(
+        '--seconds <n>',
+        'seconds measured per scheme and batch (default: 10)',
+        numberBetween(0.01, 1e5),
+      ),
+  ).action(run);
+}
+
+function run(options: Options): void {
+  const started = performance.now();
+  const { json, quick, prompt, answer, memory, sequences } = options;
+  const batches = options.batches ?? (quick ? [1, 4] : [1, 2, 4, 8, 16, 32, 64, 128]);
+  const { shape, layers, schemes, load } = chosenModels(options, { maxBatch: batches.at(-1)! });
+  const settings = {
+    shape: { prompt, answer },
+    batches,
+    memory,
+    sequences,
+    seconds: options.seconds ?? (quick ? 0.1 : 10),
+    rounds: quick ? 2 : 5,
+  };
+  const say = (line: string) => {
+    if (!json) console.log(line);
+  };
+  const loaded: LoadedScheme[] = [];
+  try {
+    for (const scheme of schemes) {
+      const model = load(scheme);
+      loaded.push(model);
+      const sequence = bytesOf(model.sequenceBytes(prompt + answer));
+      say(
+        `${model.name.padEnd(10)}  weights ${bytesOf(model.weightBytes)}, ${sequence} for each sequence of ${prompt + answer} tokens`,
+      );
+    }
+    say(`\n${tableLine(widths, headings)}`);
+    const comparison = compare(loaded, { ...settings, onPoint: (point) => say(lineOf(point)) });
+    deliver(reportOf(comparison, { ...settings, model: shape, layers }, started), options);
+    const { inMemory, passings } = comparison;
+    if (inMemory) say(`\n${inMemoryTable(inMemory)}`);
+    say(`\n${passings.map(passingLine).join('\n')}`);
+  } finally {
+    for (const model of loaded) model[Symbol.dispose]();
+  }
+}
+
+/** What the page is drawn from, and all the rest beside it. */
+function reportOf(comparison: Comparison, settings: object, started: number): BenchReport & object {
+  const { curve, inMemory } = comparison;
+  const serving = curve.map(({ scheme, batch, tokensPerSecond, betweenTokens }) => ({
+    scheme,
+    batch,
+    tokensPerSecond,
+    tokenLatency: betweenTokens.p50,
+    tokenLatency99: betweenTokens.p99,
+  }));
+  return {
+    kind: 'bench',
+    ...provenance('Schemes compared', started),
+    kernels: [],
+    serving,
+    ...(inMemory && { fixedMemory: { bytes: inMemory.memory, bars: inMemory.points } }),
+    settings: machineSettings(settings),
+    ...{ comparison },
+  };
+}
+
+const widths = [10, 6, 9, 20, 8, 8];
+const headings = ['scheme', 'batch', 'tokens/s', 'per token ms', 'ms/step', 'not model'];
+
+function lineOf({ scheme, batch, tokensPerSecond, betweenTokens, breakdown }: BatchPoint): string {
+  const { p50, p90, p99 } = betweenTokens;
+  return tableLine(widths, [
+    scheme,
+    batch,
+    tokensPerSecond.toFixed(1),
+    [p50, p90, p99].map((value) => (value * 1000).toFixed(1)).join('/'),
+    breakdown.millisecondsPerStep.toFixed(1),
+    `${(breakdown.overhead * 100).toFixed(2)} %`,
+  ]);
+}
+
+function inMemoryTable({ memory, points }: { memory: number; points: readonly MemoryPoint[] }): string {
+  const plain = points.find(({ scheme }) => scheme === plainScheme.name);
+  const lines = points.map((point) => {
+    const times = plain && `${(point.tokensPerSecond / plain.tokensPerSecond).toFixed(2)}x`;
+    return tableLine(
+      [10, 6, 6, 9, 12, 8],
+      [
+        point.scheme,
+        point.fits,
+        point.running.toFixed(1),
+        point.tokensPerSecond.toFixed(1),
+        (point.betweenTokens.p90 * 1000).toFixed(1),
+        times ?? '-',
+      ],
+    );
+  });
+  const titles = ['scheme', 'fit', 'ran', 'tokens/s', 'p90 token ms', 'of 16'];
+  return [
+    `each in ${bytesOf(memory)} for weights and cache`,
+    tableLine([10, 6, 6, 9, 12, 8], titles),
+    ...lines,
+  ].join('\n');
+}
+
+function passingLine({ scheme, over, ratio, memory, fits, fitsOver, most }: Passing): string {
+  const claim = `${ratio}x of ${over} by ${scheme}`;
+  if (memory === undefined) return `${claim}: not passed; at most ${most.toFixed(2)}x where both run`;
+  return `${claim}: passed up to ${bytesOf(memory)} (${fits} and ${fitsOver} sequences); at most ${most.toFixed(2)}x`;
+}

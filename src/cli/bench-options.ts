@@ -1,0 +1,69 @@
+// What `bench serve` and `bench compare` have in common: which random models they measure, and on what.
+import { type Command, Option } from 'commander';
+import { chooseIsa, nativeAddon } from '../backend/cpu/native.ts';
+import { LoadedScheme } from '../bench/loaded-scheme.ts';
+import { randomModelFolder } from '../bench/random-model.ts';
+import { type Scheme, schemeNamed, schemes } from '../bench/schemes.ts';
+import { writeTextFile } from '../checkpoint/atomic-file.ts';
+import { type RandomShape, randomShapes } from '../checkpoint/random-checkpoint.ts';
+import type { Fact } from '../report/types.ts';
+import { packageVersion } from '../server/package-version.ts';
+import { cacheFolder } from './cache-folder.ts';
+import { list, positiveInteger } from './option-types.ts';
+
+export interface ModelOptions {
+  readonly shape?: RandomShape;
+  readonly layers?: number;
+  readonly schemes?: readonly string[];
+  readonly threads?: number;
+  readonly quick?: boolean;
+  readonly json?: boolean;
+  readonly output?: string;
+}
+
+export function withModelOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--shape <name>', 'random weights in this shape (default: 1.1b)').choices(
+        Object.keys(randomShapes),
+      ),
+    )
+    .option('--layers <n>', 'fewer layers than the shape has', positiveInteger)
+    .option('--schemes <names>', 'of w16a16, w8a8, w4a16, w4a8, w4a4 (default: all)', list)
+    .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
+    .option('--quick', 'the smallest shape for a second each: whether it works, not how fast')
+    .option('--output <file>', 'write all figures as JSON')
+    .option('--json', 'print one JSON object and nothing else');
+}
+
+/** The models that were asked for; sets the number of threads. */
+export function chosenModels(options: ModelOptions, { maxBatch }: { maxBatch: number }) {
+  if (options.threads !== undefined) nativeAddon().setThreadCount(options.threads);
+  const shape = options.shape ?? (options.quick ? 'tiny' : '1.1b');
+  const model = { shape, layers: options.layers };
+  const keep = { cache: cacheFolder('bench'), toolVersion: packageVersion() };
+  const load = (scheme: Scheme) =>
+    new LoadedScheme(scheme, randomModelFolder(scheme, model, keep), { maxBatch });
+  return { ...model, schemes: options.schemes?.map(schemeNamed) ?? schemes, load };
+}
+
+/** Settings of a run, and what it ran on, for people. */
+export function machineSettings(settings: object): Fact[] {
+  const all = { 'instruction set': chooseIsa(), threads: nativeAddon().threadCount(), ...settings };
+  return Object.entries(all)
+    .filter(([, value]) => value !== undefined)
+    .map(([label, value]) => ({ label, value: typeof value === 'string' ? value : JSON.stringify(value) }));
+}
+
+/** Prints and writes a report as its options say. Throws `io`. */
+export function deliver(report: object, { json, output }: Pick<ModelOptions, 'json' | 'output'>): void {
+  if (output !== undefined) writeTextFile(output, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (json) console.log(JSON.stringify(report));
+}
+
+/** Cells of a line of a table, each as wide as its heading. */
+export function tableLine(widths: readonly number[], cells: readonly (string | number)[]): string {
+  return cells
+    .map((cell, i) => (i === 0 ? String(cell).padEnd(widths[i]!) : String(cell).padStart(widths[i]!)))
+    .join('  ');
+}

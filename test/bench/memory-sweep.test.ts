@@ -1,0 +1,68 @@
+// Arithmetic over made-up curves whose answers are known.
+import { expect, test } from 'vitest';
+import type { BatchPoint } from '../../src/bench/compare.ts';
+import { passingOf, sweepMemory, throughputAt } from '../../src/bench/memory-sweep.ts';
+import { percentiles } from '../../src/bench/summary.ts';
+
+function curve(scheme: string, throughput: Readonly<Record<number, number>>): BatchPoint[] {
+  const times = { schedule: 0, model: 1, sample: 0, settle: 0, send: 0, overhead: 0 };
+  return Object.entries(throughput).map(([batch, tokensPerSecond]) => ({
+    scheme,
+    batch: Number(batch),
+    running: Number(batch),
+    tokensPerSecond,
+    betweenTokens: percentiles([1]),
+    breakdown: { ...times, millisecondsPerStep: 1 },
+    steps: 1,
+  }));
+}
+
+const slow = curve('slow', { 1: 10, 2: 20, 4: 30 });
+const fast = curve('fast', { 1: 20, 4: 80, 8: 100 });
+// The slow one fits once into 101 bytes, when the fast one fits five times.
+const needs = [
+  { scheme: 'slow', weightBytes: 100, sequenceBytes: 1 },
+  { scheme: 'fast', weightBytes: 96, sequenceBytes: 1 },
+];
+
+test('throughput is read off between measured batches, and holds beyond the last', () => {
+  expect(throughputAt(slow, 2)).toBe(20);
+  expect(throughputAt(slow, 3)).toBe(25);
+  expect(throughputAt(slow, 100)).toBe(30);
+});
+
+test('a sweep counts what fits, from memories that hold only one of the schemes', () => {
+  const sweep = sweepMemory([...slow, ...fast], { needs, yardsticks: ['slow', 'fast'], sequences: 3 });
+  expect(sweep.map(({ memory }) => memory)).toEqual([97, 98, 99, 101, 102, 103]);
+  const at = (memory: number) => sweep.find((each) => each.memory === memory)!.schemes;
+  expect(at(97)).toEqual([
+    { scheme: 'slow', fits: 0, tokensPerSecond: 0 },
+    { scheme: 'fast', fits: 1, tokensPerSecond: 20 },
+  ]);
+  expect(at(102)).toEqual([
+    { scheme: 'slow', fits: 2, tokensPerSecond: 20 },
+    { scheme: 'fast', fits: 6, tokensPerSecond: 90 },
+  ]);
+});
+
+test('a ratio is passed up to the last memory where both run and it is reached', () => {
+  const sweep = sweepMemory([...slow, ...fast], { needs, yardsticks: ['slow'], sequences: 4 });
+  const claim = { scheme: 'fast', over: 'slow' };
+  // 85 / 10, 90 / 20, 95 / 25, 100 / 30.
+  expect(passingOf(sweep, { ...claim, ratio: 4 })).toEqual({
+    ...claim,
+    ratio: 4,
+    memory: 102,
+    fits: 6,
+    fitsOver: 2,
+    most: 8.5,
+  });
+  expect(passingOf(sweep, { ...claim, ratio: 9 })).toEqual({ ...claim, ratio: 9, most: 8.5 });
+});
+
+test('percentiles are values that were measured', () => {
+  const values = Array.from({ length: 100 }, (_, i) => 100 - i);
+  expect(percentiles(values)).toEqual({ p50: 50, p90: 90, p99: 99 });
+  expect(percentiles([7])).toEqual({ p50: 7, p90: 7, p99: 7 });
+  expect(percentiles([]).p50).toBeNaN();
+});

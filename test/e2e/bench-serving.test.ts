@@ -1,0 +1,56 @@
+// `atom bench serve` and `atom bench compare` as they are run, in their quick form.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { runAtom } from './run-atom.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'atom-bench-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const bench = (...args: string[]) =>
+  runAtom(['bench', ...args, '--threads', '1', '--layers', '1', '--quick'], {
+    env: { XDG_CACHE_HOME: scratch },
+  });
+
+test('serve: both loops of every scheme, in one memory, as JSON', async () => {
+  const { status, stdout, stderr } = await bench('serve', '--seconds', '0.2', '--json');
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  const report = JSON.parse(stdout);
+  expect(report.kind).toBe('bench');
+  expect(report.serving).toHaveLength(5);
+  const names = ['W16A16KV16', 'W8A8KV8', 'W4A16KV16', 'W4A8KV4', 'W4A4KV4'];
+  for (const loop of [report.closed, report.open]) {
+    expect(loop.map(({ scheme }: { scheme: string }) => scheme)).toEqual(names);
+    for (const { tokensPerSecond } of loop) expect(tokensPerSecond).toBeGreaterThan(0);
+  }
+  const [plain, , , , small] = report.closed;
+  expect(small.cacheTokens).toBeGreaterThan(plain.cacheTokens);
+});
+
+test('compare: a table for people, and a file with all figures', async () => {
+  const file = join(scratch, 'compare.json');
+  const { status, stdout, stderr } = await bench(
+    'compare',
+    '--schemes',
+    'w16a16,w8a8,w4a4',
+    '--output',
+    file,
+  );
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^W4A4KV4 +4 +\d/m);
+  expect(stdout).toMatch(/7\.73x of W16A16KV16 by W4A4KV4/);
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  expect(report.serving).toHaveLength(6);
+  expect(report.fixedMemory.bars.map(({ scheme }: { scheme: string }) => scheme)).toHaveLength(3);
+  expect(report.comparison.passings.map(({ ratio }: { ratio: number }) => ratio)).toEqual([7.73, 2.53]);
+});
+
+test('options that mean nothing are refused', async () => {
+  const scheme = await bench('compare', '--schemes', 'w3a3');
+  expect([scheme.status, scheme.stderr]).toEqual([2, expect.stringContaining("no scheme 'w3a3'")]);
+  const memory = await bench('serve', '--memory', '1k');
+  expect(memory.stdout).toContain('does not fit');
+});
