@@ -53,14 +53,14 @@ inline void store_integers(const ActivationSpec& spec, int64_t row, const float*
     if (spec.hadamard) walsh_hadamard(own, normal, size);
     x = own;
   }
-  int8_t* to = static_cast<int8_t*>(spec.storage) + row / kQuad * spec.integers.quad_bytes + row % kQuad * 4;
+  int8_t* to = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * 4;
   float* scales = spec.integers.scales + row * spec.integers.groups;
   int32_t* sums = spec.integers.sums + row * spec.integers.groups;
   const auto group = [&](int64_t start, int64_t count, int bits, IntegerRange range, float clip) {
     *scales = group_scale(x + start, count, bits, range, clip);
     *sums++ = store_codes(x + start, count, bits, *scales, to);
     ++scales;
-    to += padded_channels(count) * kQuad;
+    to += padded_channels(count) * kRowTile;
   };
   const int bits = integer_bits(static_cast<ElementFormat>(spec.format));
   const auto range = static_cast<IntegerRange>(spec.range);

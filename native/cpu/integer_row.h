@@ -1,7 +1,7 @@
 // A linear's input as integers: quantized per token while the row is still in the first-level cache, in the layout that
 // linear_int reads. Arithmetic is that of element_format.h, step by step: both give the same codes.
 //
-//   codes   [rows / 4] quads of [k / 4][4 rows][4 bytes]: a tile of rows takes its words of one k from few cache lines.
+//   codes   [rows / 7] tiles of [k / 4][7 rows][4 bytes]: what a tile of linear_int multiplies, in the order it takes it.
 //           k counts channels as stored: each group padded with zeros to a multiple of 8, the outliers behind the groups.
 //   scales  (rows, groups) f32, sums (rows, groups) i32 of codes; with outliers the last group is theirs.
 //   cost    three passes over a group of floats, one byte written per channel
@@ -14,8 +14,9 @@
 
 namespace atom {
 
-// Words of 4 channels are interleaved over this many rows.
-constexpr int64_t kQuad = 4;
+// Words of 4 channels are interleaved over this many rows: with two vectors of outputs, their integer sums and their
+// totals leave four of 32 registers for operands.
+constexpr int64_t kRowTile = 7;
 
 constexpr int64_t padded_channels(int64_t channels) { return (channels + 7) / 8 * 8; }
 
@@ -24,12 +25,34 @@ struct IntegerRows {
   float* scales;
   int32_t* sums;
   int64_t groups;      // of a row, that of the outliers included
-  int64_t quad_bytes;  // from one quad of rows to the next
+  int64_t tile_bytes;  // from one tile of rows to the next
 };
 
 namespace ATOM_ISA {
 
 namespace {
+
+/// Halves are combined until one lane is left.
+template <class Vector, class Combine>
+inline auto reduced(Vector v, Combine&& combine) {
+  typedef decltype(v[0] + v[0]) Lane;
+  typedef Lane Four __attribute__((vector_size(16)));
+#if defined(__AVX512F__)
+  typedef Lane Eight __attribute__((vector_size(32)));
+  const Eight eight = combine(Eight(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7)),
+                              Eight(__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15)));
+  const Four four = combine(Four(__builtin_shufflevector(eight, eight, 0, 1, 2, 3)),
+                            Four(__builtin_shufflevector(eight, eight, 4, 5, 6, 7)));
+#elif defined(__AVX2__)
+  const Four four = combine(Four(__builtin_shufflevector(v, v, 0, 1, 2, 3)),
+                            Four(__builtin_shufflevector(v, v, 4, 5, 6, 7)));
+#else
+  const Four four = v;
+#endif
+  const Four two = combine(four, Four(__builtin_shufflevector(four, four, 2, 3, 0, 1)));
+  const Four one = combine(two, Four(__builtin_shufflevector(two, two, 1, 0, 3, 2)));
+  return one[0];
+}
 
 struct GroupRange {
   float low, peak;  // peak NaN when any value is NaN or infinite
@@ -45,15 +68,15 @@ inline GroupRange range_of(const float* x, int64_t count) {
     low = minimum(v, low);
     largest = magnitude > largest ? magnitude : largest;
   }
-  float lowest = -max_lanes(-low);
-  float peak = peak_of(x + i, count - i);
-  for (int lane = 0; lane < kLanes; ++lane) {
-    const float magnitude = ((VecF)largest)[lane];
-    if (!(magnitude <= std::numeric_limits<float>::max())) peak = kNaN;
-    if (magnitude > peak) peak = magnitude;
+  float lowest = reduced(low, [](auto a, auto b) { return a < b ? a : b; });
+  int32_t peak_bits = reduced(largest, [](auto a, auto b) { return a > b ? a : b; });
+  for (; i < count; ++i) {
+    lowest = std::min(lowest, x[i]);
+    peak_bits = std::max(peak_bits, static_cast<int32_t>(float_bits(x[i]) & 0x7fffffffu));
   }
-  for (; i < count; ++i) lowest = std::min(lowest, x[i]);
-  return {lowest, peak};
+  float peak;
+  std::memcpy(&peak, &peak_bits, sizeof peak);
+  return {lowest, peak_bits >= 0x7f800000 ? kNaN : peak};
 }
 
 inline float group_scale(const float* x, int64_t count, int bits, IntegerRange range, float clip) {
@@ -65,7 +88,7 @@ inline float group_scale(const float* x, int64_t count, int bits, IntegerRange r
   return low == -peak ? magnitude : -magnitude;
 }
 
-/// Codes of one group, word by word to every fourth word of `to`; zeros up to a multiple of 8. Gives their sum.
+/// Codes of one group, word by word to every seventh word of `to`; zeros up to a multiple of 8. Gives their sum.
 inline int32_t store_codes(const float* x, int64_t count, int bits, float scale, int8_t* to) {
   const float top = static_cast<float>((1 << (bits - 1)) - 1);
   const bool usable = !std::isnan(scale);
@@ -90,11 +113,10 @@ inline int32_t store_codes(const float* x, int64_t count, int bits, float scale,
     const int64_t padded = padded_channels(size);
     for (; i < padded; ++i) bytes[i] = 0;
     for (int64_t word = 0; word < padded / 4; ++word) {
-      std::memcpy(to + (start / 4 + word) * kQuad * 4, bytes + 4 * word, 4);
+      std::memcpy(to + (start / 4 + word) * kRowTile * 4, bytes + 4 * word, 4);
     }
   }
-  for (int lane = 0; lane < kLanes; ++lane) rest += total[lane];
-  return rest;
+  return rest + reduced(total, [](auto a, auto b) { return a + b; });
 }
 
 }  // namespace

@@ -10,21 +10,20 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
-// A tile is so many rows times two vectors of outputs: its sums and the operands of a step fill the registers.
-#if defined(__AVX512F__)
-constexpr int kTileRows = 12;  // 24 + 4 of 32
-#elif defined(__aarch64__)
-constexpr int kTileRows = 8;
+// A tile is so many rows times two vectors of outputs. Where there are 32 registers a whole tile of rows keeps its integer
+// sums and its totals in them; else it is taken in pieces.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kPieceRows = static_cast<int>(kRowTile);  // 14 + 14 + 4 of 32
 #else
-constexpr int kTileRows = 4;  // 8 + 4 of 16
+constexpr int kPieceRows = 4;  // 8 + 4 of 16, totals in memory
 #endif
 constexpr int kTileVectors = 2;
 constexpr int kParts = static_cast<int>(kPanel) / (kTileVectors * kLanes);  // tiles across a panel
 
 // Rows whose activations stay in a second-level cache while many panels pass over them.
-constexpr int64_t kBlockRows = 192;
-// Channels that a tile takes at once: its activations and the panel's weights then share the first-level cache.
-constexpr int64_t kStretch = 1024;
+constexpr int64_t kBlockRows = 27 * kRowTile;
+// Channels that a tile takes at once: its activations then stay in the first-level cache while panels stream past.
+constexpr int64_t kStretch = 4096;
 
 inline VecF load_scales(const uint8_t* from, bool wide) {
   if (wide) return load(reinterpret_cast<const float*>(from));
@@ -55,22 +54,22 @@ inline VecI same(const void* from) {
 #endif
 }
 
-/// The first row of a tile.
+/// Rows of a tile, from the first that is taken on.
 struct Rows {
   const int8_t* codes;
   const float* scales;
   const int32_t* sums;
-  int64_t quad_bytes, groups;
+  int64_t groups;
 };
 
 /// Dot products of one group: `steps` times 8 channels of 4 bits, or 4 of 8. Moves `codes` on.
 template <int Count, int Bits>
-[[gnu::always_inline]] inline void dot_group(VecI* sums, const int8_t*& codes, const uint8_t* w, int64_t quad_bytes,
+[[gnu::always_inline]] inline void dot_group(VecI* sums, const int8_t*& codes, const uint8_t* w,
                                              int64_t steps) {
   constexpr int64_t kWords = Bits == 4 ? 2 : 1;  // of four channels
   const auto multiply = [&](const VecB* values, int64_t word) __attribute__((always_inline)) {
     unroll<Count>([&](auto r) __attribute__((always_inline)) {
-      const VecB x = held((VecB)same(codes + r / kQuad * quad_bytes + r % kQuad * 4 + word * kQuad * 4));
+      const VecB x = held((VecB)same(codes + r * 4 + word * kRowTile * 4));
       unroll<kTileVectors>([&](auto v) __attribute__((always_inline)) {
         sums[r * kTileVectors + v] = dot_bytes<Bits>(sums[r * kTileVectors + v], values[v], x);
       });
@@ -89,7 +88,7 @@ template <int Count, int Bits>
       multiply(values, 0);
     }
     w += kPanel * 4;
-    codes += kWords * kQuad * 4;
+    codes += kWords * kRowTile * 4;
   }
 }
 
@@ -105,8 +104,8 @@ template <int Count, int Bits>
   });
   const int64_t steps = channels * Bits / 32;
   // The usual group, with its count known: a loop of unknown length costs a twentieth.
-  if (Bits == 4 && steps == 16) dot_group<Count, Bits>(sums, codes, w, rows.quad_bytes, 16);
-  else dot_group<Count, Bits>(sums, codes, w, rows.quad_bytes, steps);
+  if (Bits == 4 && steps == 16) dot_group<Count, Bits>(sums, codes, w, 16);
+  else dot_group<Count, Bits>(sums, codes, w, steps);
   VecF by[kTileVectors];
   unroll<kTileVectors>([&](auto v) { by[v] = held(load_scales(scales + v * kLanes * (wide ? 4 : 2), wide)); });
   unroll<Count>([&](auto r) {
@@ -121,14 +120,16 @@ template <int Count, int Bits>
 /// Groups [begin, end) of a panel for `Count` rows; `part` says which of its outputs. The last stretch takes the outliers.
 template <int Count>
 void tile(const Rows& rows, const IntegerWeight& weight, const uint8_t* panel, int part, int64_t begin, int64_t end,
-          VecF* totals) {
+          VecF* waiting) {
+  VecF totals[Count * kTileVectors];
   if (begin == 0) unroll<Count * kTileVectors>([&](auto i) { totals[i] = VecF{}; });
+  else unroll<Count * kTileVectors>([&](auto i) { totals[i] = waiting[i]; });
   const bool wide = weight.wide_scales != 0;
   const int64_t channels = padded_channels(weight.group_size);
   const int64_t code_bytes = channels * kPanel * weight.bits / 8;
   const int64_t code_offset = part * kTileVectors * kLanes * 4;
   const int64_t scale_offset = part * kTileVectors * kLanes * (wide ? 4 : 2);
-  const int8_t* codes = rows.codes + begin * channels * kQuad;
+  const int8_t* codes = rows.codes + begin * channels * kRowTile;
   const uint8_t* w = panel + begin * weight.group_bytes();
   const auto add = [&](auto bits, int64_t group, int64_t bytes, int64_t count) __attribute__((always_inline)) {
     add_group<Count, bits>(totals, rows, group, codes, w + code_offset, w + bytes + scale_offset, wide, count);
@@ -139,16 +140,18 @@ void tile(const Rows& rows, const IntegerWeight& weight, const uint8_t* panel, i
   } else {
     for (int64_t g = begin; g < end; ++g) add(std::integral_constant<int, 8>(), g, code_bytes, channels);
   }
-  if (end < weight.groups || weight.outliers == 0) return;
-  const int64_t count = padded_channels(weight.outliers);
-  add(std::integral_constant<int, 8>(), weight.groups, count * kPanel, count);
+  if (end == weight.groups && weight.outliers > 0) {
+    const int64_t count = padded_channels(weight.outliers);
+    add(std::integral_constant<int, 8>(), weight.groups, count * kPanel, count);
+  }
+  unroll<Count * kTileVectors>([&](auto i) { waiting[i] = totals[i]; });
 }
 
 using TileFn = void(const Rows&, const IntegerWeight&, const uint8_t*, int, int64_t, int64_t, VecF*);
 
 struct Tiles {
-  TileFn* at[kTileRows] = {};
-  constexpr Tiles() { fill(std::make_integer_sequence<int, kTileRows>()); }
+  TileFn* at[kPieceRows] = {};
+  constexpr Tiles() { fill(std::make_integer_sequence<int, kPieceRows>()); }
 
  private:
   template <int... Count>
@@ -157,17 +160,14 @@ struct Tiles {
   }
 };
 
-/// Rows [first, first + count) of one block in tiles of nearly equal size, a whole number of quads each but for the last.
-struct Cuts {
-  int64_t count, quads_per_tile;
-
-  explicit Cuts(int64_t rows) : count(rows) {
-    const int64_t quads = (rows + kQuad - 1) / kQuad, most = kTileRows / kQuad;
-    const int64_t tiles = (quads + most - 1) / most;
-    quads_per_tile = (quads + tiles - 1) / tiles;
+/// Calls `visit(first, count)` for the pieces that rows [0, rows) are taken in; none crosses from one tile into the next.
+template <class Visit>
+inline void each_piece(int64_t rows, Visit&& visit) {
+  for (int64_t tile = 0; tile < rows; tile += kRowTile) {
+    const int64_t end = std::min(rows, tile + kRowTile);
+    for (int64_t row = tile; row < end; row += kPieceRows) visit(row, std::min<int64_t>(kPieceRows, end - row));
   }
-  int64_t step() const { return quads_per_tile * kQuad; }
-};
+}
 
 struct Target {
   float* out;
@@ -206,36 +206,38 @@ void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out
   const Target target{out, stride, weight->outputs, weight->bias, accumulate != 0};
   const IntegerRows& integers = x->integers;
   parallel_for(tasks * blocks, [&](int64_t task, int) {
-    // Every tile of the block waits with its sums until the panel's next stretch.
+    // Every piece of the block waits with its totals until the panel's next stretch.
     VecF totals[kBlockRows * kTileVectors * kParts];
     const int64_t block = task / tasks * kBlockRows;
-    const Cuts cuts(std::min(kBlockRows, tokens - block));
+    const int64_t rows = std::min(kBlockRows, tokens - block);
     const int64_t first = task % tasks * per_task;
+    const auto waiting = [&](int64_t row, int64_t count, int part) {
+      return totals + (row * kParts + part * count) * kTileVectors;
+    };
     for (int64_t p = first; p < std::min(panels, first + per_task); ++p) {
       const uint8_t* panel = weight->data + p * weight->panel_bytes();
       for (int64_t begin = 0; begin == 0 || begin < weight->groups; begin += stretch) {
         const int64_t end = std::min(weight->groups, begin + stretch);
-        for (int64_t row = 0; row < cuts.count; row += cuts.step()) {
-          const int64_t at = block + row, count = std::min(cuts.step(), cuts.count - row);
-          const Rows rows{static_cast<const int8_t*>(x->storage) + at / kQuad * integers.quad_bytes,
-                          integers.scales + at * integers.groups, integers.sums + at * integers.groups,
-                          integers.quad_bytes, integers.groups};
+        each_piece(rows, [&](int64_t row, int64_t count) {
+          const int64_t at = block + row;
+          const int8_t* codes = static_cast<const int8_t*>(x->storage) + at / kRowTile * integers.tile_bytes +
+                                at % kRowTile * 4;
+          const Rows piece{codes, integers.scales + at * integers.groups, integers.sums + at * integers.groups,
+                           integers.groups};
           for (int part = 0; part < kParts; ++part) {
-            tiles.at[count - 1](rows, *weight, panel, part, begin, end,
-                                totals + (row * kParts + part * count) * kTileVectors);
+            tiles.at[count - 1](piece, *weight, panel, part, begin, end, waiting(row, count, part));
           }
-        }
+        });
       }
-      for (int64_t row = 0; row < cuts.count; row += cuts.step()) {
-        const int64_t count = std::min(cuts.step(), cuts.count - row);
+      each_piece(rows, [&](int64_t row, int64_t count) {
         for (int part = 0; part < kParts; ++part) {
-          const VecF* own = totals + (row * kParts + part * count) * kTileVectors;
+          const VecF* own = waiting(row, count, part);
           for (int64_t i = 0; i < count * kTileVectors; ++i) {
-            target.write(block + row + i / kTileVectors,
-                         p * kPanel + (part * kTileVectors + i % kTileVectors) * kLanes, own[i]);
+            const int64_t column = p * kPanel + (part * kTileVectors + i % kTileVectors) * kLanes;
+            target.write(block + row + i / kTileVectors, column, own[i]);
           }
         }
-      }
+      });
     }
   }, tokens * weight->groups * weight->group_size * weight->outputs);
 }

@@ -49,7 +49,7 @@ export class CpuActivation implements Activation {
       { address: rows ? address + rows.scales : 0 },
       { address: rows ? address + rows.sums : 0 },
       { integer: rows?.groups ?? 0 },
-      { integer: rows?.quadBytes ?? 0 },
+      { integer: rows?.tileBytes ?? 0 },
     ]);
   }
 
@@ -74,6 +74,9 @@ function quantizerOf(format: ActivationFormat): FakeQuant | undefined {
   return { format: `int${bits}`, groupSize, range, clip, hadamard, ...outliers };
 }
 
+/** kRowTile of native/cpu/integer_row.h. */
+const rowTile = 7;
+
 /** Where codes, scales and sums of integer rows lie in their storage: native/cpu/integer_row.h. Bytes. */
 function integerRows({ format, channels, maxTokens }: Parameters<Backend['activationBytes']>[0]) {
   if (format.kind !== 'int') throw new AtomError('internal', `${format.kind} has no integers`);
@@ -82,10 +85,10 @@ function integerRows({ format, channels, maxTokens }: Parameters<Backend['activa
   const groupSize = format.groupSize || normal;
   const normalGroups = Math.floor(normal / groupSize);
   const groups = normalGroups + Number(outlierChannels > 0);
-  const quadBytes = 4 * (normalGroups * padded(groupSize) + padded(outlierChannels));
-  const scales = Math.ceil((Math.ceil(maxTokens / 4) * quadBytes) / 64) * 64;
+  const tileBytes = rowTile * (normalGroups * padded(groupSize) + padded(outlierChannels));
+  const scales = Math.ceil((Math.ceil(maxTokens / rowTile) * tileBytes) / 64) * 64;
   const sums = scales + 4 * maxTokens * groups;
-  return { groups, quadBytes, scales, sums, bytes: sums + 4 * maxTokens * groups };
+  return { groups, tileBytes, scales, sums, bytes: sums + 4 * maxTokens * groups };
 }
 
 /** Channels of a group as the kernels store them. */
