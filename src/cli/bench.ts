@@ -4,6 +4,7 @@ import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { nativeAddon } from '../backend/cpu/native.ts';
 import { benchGemm, type GemmRow } from '../bench/gemm.ts';
 import { benchCompareCommand } from './bench-compare.ts';
+import { benchHttpCommand } from './bench-http.ts';
 import { kernelsCommand } from './bench-kernels.ts';
 import { benchServeCommand } from './bench-serve.ts';
 import { positiveInteger } from './option-types.ts';
@@ -19,6 +20,7 @@ export function benchCommand(): Command {
   bench.addCommand(kernelsCommand());
   bench.addCommand(benchServeCommand());
   bench.addCommand(benchCompareCommand());
+  bench.addCommand(benchHttpCommand());
   return bench;
 }
 

@@ -1,7 +1,7 @@
 // A checkpoint quantized by a preset, made the first time it is asked for and found again afterwards.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { presetNamed } from '../quantize/presets.ts';
 import type { Recipe } from '../quantize/recipe.ts';
@@ -9,6 +9,13 @@ import { packageVersion } from '../server/package-version.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { lockFolder } from './folder-lock.ts';
 import { quantizeCommand } from './quantize.ts';
+
+/** The model that comes with the package, as one would write its path here. */
+export function bundledModel(): string {
+  const path = resolve(import.meta.dirname, '../../models/tiny-classics');
+  const shorter = relative(process.cwd(), path);
+  return shorter.startsWith('..') ? path : shorter;
+}
 
 /**
  * The folder with `path` quantized by `preset`, under the user's cache. A run that was interrupted goes on; another

@@ -1,7 +1,7 @@
 // `atom serve`: the engine behind the HTTP server, until a signal ends it.
 // Options are the server's own (server/options.ts); here they become flags, and the process meets its signals.
 import { existsSync } from 'node:fs';
-import { basename, relative, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Engine } from '../engine/engine.ts';
 import type { EngineInfo } from '../engine/engine-types.ts';
@@ -9,7 +9,7 @@ import { AtomError } from '../errors.ts';
 import { type OptionFacts, optionFacts, type ServerOptions } from '../server/options.ts';
 import { readServerOptions } from '../server/read-options.ts';
 import { type Server, startServer } from '../server/server.ts';
-import { presetFolder } from './preset-folder.ts';
+import { bundledModel, presetFolder } from './preset-folder.ts';
 import { parseReference, resolveModel } from './resolve-model.ts';
 
 export function serveCommand(): Command {
@@ -32,13 +32,6 @@ export function serveCommand(): Command {
     const path = preset === undefined ? folder : await presetFolder(folder, preset);
     await serve(path, { ...options, servedModelName: namesOf(model, options) });
   });
-}
-
-/** The model that comes with the package, as one would write its path here. */
-function bundledModel(): string {
-  const path = resolve(import.meta.dirname, '../../models/tiny-classics');
-  const shorter = relative(process.cwd(), path);
-  return shorter.startsWith('..') ? path : shorter;
 }
 
 /** Clients know a model by its id on the Hub or its own folder, not by the cache it was put into. */

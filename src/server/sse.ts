@@ -66,7 +66,9 @@ export class SseStream {
     this.#response.once('close', onClose);
     try {
       if (this.#response.destroyed) onClose();
-      await once(this.#response, 'drain', { signal: AbortSignal.any([stall, left.signal]) });
+      const { socket } = this.#response;
+      const drained = socket?.writableNeedDrain ? socket : this.#response;
+      await once(drained, 'drain', { signal: AbortSignal.any([stall, left.signal]) });
     } catch (cause) {
       if (left.signal.aborted)
         throw new AtomError('cancelled', 'the client closed the connection', { cause });
@@ -95,8 +97,18 @@ export class SseStream {
     const frames = this.#pending;
     this.#pending = '';
     this.bytes += frames.length;
-    this.#congested = !this.#response.write(frames);
+    this.#congested = !this.#write(frames);
   };
+
+  /**
+   * Node writes a chunk in three pieces, which takes twice as long as one: here it is framed in one text. Only while the
+   * response has its connection to itself; a pipelined one waits for those before it. Chunks: RFC 9112, section 7.1.
+   */
+  #write(frames: string): boolean {
+    const { socket, chunkedEncoding } = this.#response;
+    if (socket === null || !chunkedEncoding) return this.#response.write(frames);
+    return socket.write(`${Buffer.byteLength(frames).toString(16)}\r\n${frames}\r\n`);
+  }
 
   #ping(): void {
     // While the client is behind, a ping would only lengthen its queue.
