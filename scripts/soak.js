@@ -1,6 +1,6 @@
 // Overloads a server for as long as it is told and counts what comes back: no request may be lost or answered twice, and
 // memory must stay where it was. Plain Node, over HTTP, so that all of the server is in it.
-//   node scripts/soak.js [--seconds 60] [--overload 2] [--model models/tiny-classics] [--json]
+//   node scripts/soak.js [--seconds 60] [--batch 16] [--overload 2] [--model models/tiny-classics] [--json]
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join, resolve } from 'node:path';
@@ -12,6 +12,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
+    batch: { type: 'string', default: '16' },
     overload: { type: 'string', default: '2' },
     model: { type: 'string', default: join(root, 'models', 'tiny-classics') },
     threads: { type: 'string', default: '' },
@@ -19,8 +20,8 @@ const { values } = parseArgs({
   },
 });
 const seconds = Number(values.seconds);
-const batch = 16;
-const queue = 16;
+const batch = Number(values.batch);
+const queue = batch;
 const clients = Math.round(Number(values.overload) * (batch + queue));
 
 const counts = { asked: 0, whole: 0, refused: 0, left: 0, lost: 0, doubled: 0, differing: 0 };
@@ -143,7 +144,7 @@ const child = spawn(
   process.execPath,
   [
     ...[join(root, 'bin', 'atom.js'), 'serve', values.model, '--port', '0', '--log-level', 'warn'],
-    ...['--max-batch', String(batch), '--max-queue', String(queue), '--kv-memory', '4M'],
+    ...['--max-batch', String(batch), '--max-queue', String(queue), '--kv-memory', `${batch / 4}M`],
     ...(values.threads === '' ? [] : ['--threads', values.threads]),
   ],
   { stdio: ['ignore', 'pipe', 'inherit'] },
@@ -163,10 +164,15 @@ const began = performance.now();
 const elapsed = () => (performance.now() - began) / 1000;
 /** @type {number[]} */
 const memory = [];
+/** Milliseconds by which the HTTP thread's timers were late: the worst hundredth of each second, the timers' 10 ms included. */
+/** @type {number[]} */
+const delays = [];
 const sampling = (async () => {
   while (elapsed() < seconds) {
     await sleep(Math.min(1000, seconds * 20));
-    memory.push((await readMetrics(url))('process_resident_memory_bytes'));
+    const metrics = await readMetrics(url);
+    memory.push(metrics('process_resident_memory_bytes'));
+    delays.push(metrics('nodejs_eventloop_lag_p99_seconds') * 1000);
   }
 })();
 const loops = Array.from({ length: clients }, async (_, client) => {
@@ -200,6 +206,7 @@ const result = {
   ...counts,
   preemptions: metrics('vllm:num_preemptions_total'),
   generatedTokens: metrics('vllm:generation_tokens_total'),
+  loopDelayP99Ms: { median: Math.round(median(delays)), worst: Math.round(Math.max(0, ...delays)) },
   memoryMiB: { first: mib(settled[0]), last: mib(settled.at(-1)), growth: mib(growth) },
   atRest,
   cacheUse,

@@ -1,11 +1,19 @@
 // `atom bench http`: the cost of HTTP against the engine alone.
-import { Command } from 'commander';
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
 import { benchHttp, type HttpRound } from '../bench/http.ts';
+import { randomModelFolder } from '../bench/random-model.ts';
+import { schemeNamed } from '../bench/schemes.ts';
+import { type RandomShape, randomShapes } from '../checkpoint/random-checkpoint.ts';
+import { packageVersion } from '../server/package-version.ts';
+import { cacheFolder } from './cache-folder.ts';
 import { positiveInteger } from './option-types.ts';
 import { bundledModel, presetFolder } from './preset-folder.ts';
 import { resolveModel } from './resolve-model.ts';
 
 interface Options {
+  readonly shape?: RandomShape;
   readonly streams: number;
   readonly tokens: number;
   readonly rounds: number;
@@ -17,6 +25,11 @@ export function benchHttpCommand(): Command {
   return new Command('http')
     .description('streams through the server against the engine alone, in turn')
     .argument('[model]', 'folder of a checkpoint, or its id on the Hub (default: the bundled one, in 4 bits)')
+    .addOption(
+      new Option('--shape <name>', 'random W4A4 KV4 weights in this shape, in place of a model').choices(
+        Object.keys(randomShapes),
+      ),
+    )
     .option('--streams <n>', 'streams at once', positiveInteger, 64)
     .option('--tokens <n>', 'tokens of each answer', positiveInteger, 128)
     .option('--rounds <n>', 'rounds of both', positiveInteger, 8)
@@ -25,8 +38,8 @@ export function benchHttpCommand(): Command {
     .action(http);
 }
 
-async function http(given: string | undefined, { json, ...options }: Options): Promise<void> {
-  const model = given === undefined ? await presetFolder(bundledModel(), 'atom') : await resolveModel(given);
+async function http(given: string | undefined, { json, shape, ...options }: Options): Promise<void> {
+  const model = await modelFolder(given, shape);
   if (!json)
     console.log(
       'engine tok/s  http tok/s    cost  cpu ms per 1000 tok  loop delay p50, p99, max ms  server busy  clients busy',
@@ -42,6 +55,17 @@ async function http(given: string | undefined, { json, ...options }: Options): P
       `engine ${engine.toFixed(0)}, http ${through.toFixed(0)} tokens/s, cost ${percent(cost)}, ` +
       `worst loop delay p99 ${loopDelayP99.toFixed(1)} ms`,
   );
+}
+
+async function modelFolder(given: string | undefined, shape: RandomShape | undefined): Promise<string> {
+  if (given !== undefined) return resolveModel(given);
+  if (shape === undefined) return presetFolder(bundledModel(), 'atom');
+  const keep = { cache: cacheFolder('bench'), toolVersion: packageVersion() };
+  const folder = randomModelFolder(schemeNamed('w4a4'), { shape }, keep);
+  // Random weights come without words; the bundled model's are as good as any.
+  for (const name of ['tokenizer.json', 'tokenizer_config.json'])
+    copyFileSync(join(bundledModel(), name), join(folder, name));
+  return folder;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
