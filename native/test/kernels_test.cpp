@@ -13,6 +13,7 @@
 #include "../cpu/memory.h"
 #include "../cpu/operators.h"
 #include "../cpu/threads.h"
+#include "integers_test.h"
 
 namespace {
 
@@ -158,6 +159,13 @@ void run(const Operators& op, const std::string& isa) {
   test_rows(op, isa);
   for (const int64_t bits : {32, 16, 8, 4}) test_attention(op, isa, bits);
   test_quantizers(op, isa);
+  for (const test::IntegerCase& c : std::vector<test::IntegerCase>{{1, 2, 32, 8, 40, 4, false, false},
+                                                                   {9, 3, 128, 32, 33, 4, true, true},
+                                                                   {7, 1, 36, 3, 64, 4, true, false},
+                                                                   {200, 2, 16, 0, 32, 8, false, true},
+                                                                   {16, 1, 20, 5, 70, 8, true, false}}) {
+    test::test_integers(op, isa, c, check, gaussians);
+  }
   std::printf("%s: checked\n", isa.c_str());
 }
 
