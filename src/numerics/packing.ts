@@ -20,7 +20,8 @@ export function packNibbles(codes: Int8Array | Uint8Array): Uint8Array {
 /** (n) bytes to (2 n) codes of 0 .. 15. */
 export function unpackUnsignedNibbles(packed: Uint8Array): Uint8Array {
   const codes = new Uint8Array(packed.length * 2);
-  for (const [i, byte] of packed.entries()) {
+  for (let i = 0; i < packed.length; i++) {
+    const byte = packed[i]!;
     codes[2 * i] = byte & 0xf;
     codes[2 * i + 1] = byte >>> 4;
   }
@@ -29,5 +30,11 @@ export function unpackUnsignedNibbles(packed: Uint8Array): Uint8Array {
 
 /** (n) bytes to (2 n) codes of -8 .. 7. */
 export function unpackSignedNibbles(packed: Uint8Array): Int8Array {
-  return Int8Array.from(unpackUnsignedNibbles(packed), (code) => (code << 28) >> 28);
+  const codes = new Int8Array(packed.length * 2);
+  for (let i = 0; i < packed.length; i++) {
+    const byte = packed[i]!;
+    codes[2 * i] = (byte << 28) >> 28;
+    codes[2 * i + 1] = (byte << 24) >> 28;
+  }
+  return codes;
 }
