@@ -4,6 +4,7 @@ import type { ModelConfig } from '../checkpoint/model-config.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import type { StoredTensor } from '../checkpoint/safetensors-header.ts';
 import { positiveInteger } from './option-types.ts';
+import { parameterCount, type QuantizationSummary, quantizationSummary } from './quantization-summary.ts';
 import { resolveModel } from './resolve-model.ts';
 import { bytesOf } from './sizes.ts';
 
@@ -33,6 +34,7 @@ export interface Inspection {
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
   readonly tensors: number;
   readonly parameters: number;
+  readonly quantization?: QuantizationSummary;
   readonly bytes: number;
   readonly dtypes: Readonly<Record<string, number>>;
   readonly memory: {
@@ -48,7 +50,7 @@ export function inspectModel(
   path: string,
   options: { batch: number; context?: number | undefined },
 ): Inspection {
-  const { config, tensors } = openCheckpoint(path);
+  const { config, tensors, quantization } = openCheckpoint(path);
   const stored = [...tensors.tensors.values()];
   const context = Math.min(options.context ?? 4096, config.maxPositions);
   const perToken = (bits: number) => kvBytesPerToken(config, bits);
@@ -58,7 +60,8 @@ export function inspectModel(
     config,
     files: tensors.files.map(({ path: file, byteLength }) => ({ path: file, bytes: byteLength })),
     tensors: stored.length,
-    parameters: stored.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    parameters: parameterCount(config),
+    ...(quantization && { quantization: quantizationSummary(config, quantization) }),
     bytes: stored.reduce((sum, tensor) => sum + sizeOf(tensor), 0),
     dtypes: countDtypes(stored),
     memory: {
@@ -100,6 +103,7 @@ async function inspect(model: string, options: Options): Promise<void> {
       'size',
       `${bytesOf(inspection.bytes)} in ${inspection.files.length} file${inspection.files.length === 1 ? '' : 's'} (${Object.keys(inspection.dtypes).join(', ')})`,
     ],
+    ...(inspection.quantization?.lines.map(([name, value]): [string, string] => [name, value]) ?? []),
     ['layers', `${config.numLayers}, hidden ${config.hiddenSize}, FFN ${config.intermediateSize}`],
     ['heads', `${config.numHeads} of ${config.headDim}, ${config.numKvHeads} for keys and values`],
     ['vocabulary', `${config.vocabSize}${config.tiedEmbeddings ? ', output tied to the embedding' : ''}`],

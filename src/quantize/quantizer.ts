@@ -22,7 +22,7 @@ import {
 import { linearInputs, measureProfile, type Profile } from './profile.ts';
 import { type QuantizedLinear, type RoundedLayer, roundLayer } from './quantize-layer.ts';
 import { roundPlain } from './quantize-matrix.ts';
-import { type Recipe, requireFits } from './recipe.ts';
+import { type Recipe, requireFitsModel } from './recipe.ts';
 import { migrateLayer } from './transforms/migrate-layer.ts';
 import { seededRandom } from './transforms/orthogonal.ts';
 import { Rotation } from './transforms/rotation.ts';
@@ -84,8 +84,7 @@ export class Quantizer implements Disposable {
   /** Measures the profile. Throws `bad-option` for a recipe that does not fit, `cancelled`. */
   static async open(checkpoint: Checkpoint, options: QuantizeOptions): Promise<Quantizer> {
     const { backend, recipe, samples, onProgress, signal } = options;
-    const { config } = checkpoint;
-    requireFits(recipe, [config.hiddenSize, config.numHeads * config.headDim, config.intermediateSize]);
+    requireFitsModel(recipe, checkpoint.config);
     const source = plainSource(checkpoint, { backend, compute: 'f32' });
     const profile =
       options.profile ??

@@ -1,6 +1,7 @@
 // A recipe: every knob of quantization in one plain object, written into the checkpoint it made.
 // Sections 3 and 4 of the design define what each means; presets.ts names the useful combinations.
 import type { ElementFormat, IntegerRange } from '../backend/formats.ts';
+import type { ModelConfig } from '../checkpoint/model-config.ts';
 import { AtomError } from '../errors.ts';
 
 /**
@@ -151,4 +152,9 @@ export function requireFits(recipe: Recipe, inputChannels: readonly number[]): v
       `Hadamard transforms need groups of a power of two, not of ${activation.groupSize}; choose another --group-size`,
     );
   }
+}
+
+/** The same for the linears of a dense decoder. */
+export function requireFitsModel(recipe: Recipe, config: ModelConfig): void {
+  requireFits(recipe, [config.hiddenSize, config.numHeads * config.headDim, config.intermediateSize]);
 }

@@ -20,6 +20,7 @@ import { layerTensors, packLayer, restoreLayer } from './pack-layer.ts';
 import { type Profile, shownLayers } from './profile.ts';
 import { quantizationFields } from './quantization-fields.ts';
 import { type QuantizedLayer, type QuantizeOptions, Quantizer } from './quantizer.ts';
+import { requireFitsModel } from './recipe.ts';
 import { runFingerprint, samplesFingerprint } from './run-fingerprint.ts';
 
 export interface WriteOptions extends QuantizeOptions {
@@ -42,6 +43,7 @@ export async function writeQuantized(
   options: WriteOptions,
 ): Promise<WrittenCheckpoint> {
   const { recipe, samples, precision, seed = 0, out, toolVersion, onLayer } = options;
+  requireFitsModel(recipe, checkpoint.config);
   const turned = recipe.transforms.rotateResidual;
   const config = { ...checkpoint.config, tiedEmbeddings: checkpoint.config.tiedEmbeddings && !turned };
   const calibration = {
