@@ -216,7 +216,7 @@ const sound =
   counts.lost + counts.doubled + counts.differing + atRest + cacheUse === 0 &&
   code === 0 &&
   counts.whole > 0 &&
-  counts.refused > 0 &&
+  (clients <= batch + queue || counts.refused > 0) &&
   growth < allowed;
 if (values.json) console.log(JSON.stringify(result));
 else console.table(result);
