@@ -58,9 +58,9 @@ export function compareBatches(loaded: readonly LoadedScheme[], options: Compare
 /** What every scheme serves when weights and cache together take `memory` bytes; nothing of one that does not fit. */
 export function compareInMemory(
   loaded: readonly LoadedScheme[],
-  { memory, ...options }: Omit<CompareOptions, 'batches'> & { memory: number },
+  { memory, shape, seconds, rounds }: TurnOptions & { memory: number },
 ): MemoryPoint[] {
-  const { prompt, answer } = options.shape;
+  const { prompt, answer } = shape;
   const fitting = loaded
     .map((scheme) => ({ scheme, fits: scheme.sequencesIn(memory, prompt + answer) }))
     .filter(({ fits }) => fits > 0)
@@ -69,10 +69,10 @@ export function compareInMemory(
       const cache = Math.min(memory - scheme.weightBytes, most);
       return { scheme, fits, sequences: Math.min(fits, scheme.maxBatch), cache };
     });
-  using turns = new Turns(fitting, options.shape);
+  using turns = new Turns(fitting, shape);
   const points = turns.measure(
     fitting.map(({ sequences }) => sequences),
-    options,
+    { seconds, rounds },
   );
   return points.map((point, i) => ({ ...point, fits: fitting[i]!.fits }));
 }
@@ -102,7 +102,7 @@ class Turns implements Disposable {
   /** `batches[i]` sequences of loop i. */
   measure(
     batches: readonly number[],
-    { seconds, rounds, onPoint }: TurnOptions & Pick<CompareOptions, 'onPoint'>,
+    { seconds, rounds, onPoint }: Omit<CompareOptions, 'shape' | 'batches'>,
   ): BatchPoint[] {
     for (const [i, loop] of this.#loops.entries()) loop.fill(batches[i]!);
     const begins = this.#loops.map(({ driver }) => driver.now);
