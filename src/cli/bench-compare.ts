@@ -93,7 +93,7 @@ function run(options: Options): void {
 
 /** What the page is drawn from, and all the rest beside it. */
 function reportOf(comparison: Comparison, settings: object, started: number): BenchReport & object {
-  const { curve, inMemory } = comparison;
+  const { curve, inMemory, needs, sweep, passings } = comparison;
   const serving = curve.map(({ scheme, batch, tokensPerSecond, betweenTokens }) => ({
     scheme,
     batch,
@@ -107,6 +107,18 @@ function reportOf(comparison: Comparison, settings: object, started: number): Be
     kernels: [],
     serving,
     ...(inMemory && { fixedMemory: { bytes: inMemory.memory, bars: inMemory.points } }),
+    memorySweep: {
+      schemes: needs.map(({ scheme: name }, i) => ({
+        scheme: name,
+        points: sweep.map(({ memory, schemes }) => ({
+          bytes: memory,
+          tokensPerSecond: schemes[i]!.tokensPerSecond,
+        })),
+      })),
+      marks: passings.flatMap(({ memory, ratio, over }) =>
+        memory === undefined ? [] : [{ bytes: memory, label: `${ratio} times ${over}` }],
+      ),
+    },
     settings: machineSettings(settings),
     ...{ comparison },
   };

@@ -6,7 +6,9 @@ import { randomModelFolder } from '../bench/random-model.ts';
 import { type Scheme, schemeNamed, schemes } from '../bench/schemes.ts';
 import { writeTextFile } from '../checkpoint/atomic-file.ts';
 import { type RandomShape, randomShapes } from '../checkpoint/random-checkpoint.ts';
-import type { Fact } from '../report/types.ts';
+import { reportJson } from '../report/report-file.ts';
+import { renderServingReport } from '../report/serving-report.ts';
+import type { BenchReport, Fact } from '../report/types.ts';
 import { packageVersion } from '../server/package-version.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { list, positiveInteger } from './option-types.ts';
@@ -18,7 +20,7 @@ export interface ModelOptions {
   readonly threads?: number;
   readonly quick?: boolean;
   readonly json?: boolean;
-  readonly output?: string;
+  readonly report?: string;
 }
 
 export function withModelOptions(command: Command): Command {
@@ -32,7 +34,7 @@ export function withModelOptions(command: Command): Command {
     .option('--schemes <names>', 'of w16a16, w8a8, w4a16, w4a8, w4a4 (default: all)', list)
     .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
     .option('--quick', 'the smallest shape for a second each: whether it works, not how fast')
-    .option('--output <file>', 'write all figures as JSON')
+    .option('--report <path>', 'write all figures to <path>.json and a page with plots to <path>.html')
     .option('--json', 'print one JSON object and nothing else');
 }
 
@@ -55,10 +57,16 @@ export function machineSettings(settings: object): Fact[] {
     .map(([label, value]) => ({ label, value: typeof value === 'string' ? value : JSON.stringify(value) }));
 }
 
-/** Prints and writes a report as its options say. Throws `io`. */
-export function deliver(report: object, { json, output }: Pick<ModelOptions, 'json' | 'output'>): void {
-  if (output !== undefined) writeTextFile(output, `${JSON.stringify(report, undefined, 2)}\n`);
-  if (json) console.log(JSON.stringify(report));
+/** Prints a report, and writes its JSON and its page beside each other, as the options say. Throws `io`. */
+export function deliver(
+  report: BenchReport,
+  { json, report: path }: Pick<ModelOptions, 'json' | 'report'>,
+): void {
+  if (path !== undefined) {
+    writeTextFile(`${path}.json`, reportJson(report));
+    writeTextFile(`${path}.html`, renderServingReport(report));
+  }
+  if (json) process.stdout.write(reportJson(report));
 }
 
 /** Cells of a line of a table, each as wide as its heading. */

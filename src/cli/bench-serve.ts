@@ -84,7 +84,7 @@ function serve(options: Options): void {
     if (!json) console.log(lineOf('open', arriving));
   }
   const settings = { shape, layers, memory, concurrency, rate, seconds, seed, lengths };
-  const report: BenchReport = {
+  const report: BenchReport & object = {
     kind: 'bench',
     ...provenance('Conversations served', started),
     kernels: [],
@@ -95,9 +95,17 @@ function serve(options: Options): void {
       tokenLatency: betweenTokens.p50,
       tokenLatency99: betweenTokens.p99,
     })),
+    fixedMemory: {
+      bytes: memory,
+      bars: closed.map(({ scheme, batch, tokensPerSecond }) => ({
+        scheme,
+        batch: batch.mean,
+        tokensPerSecond,
+      })),
+    },
     settings: machineSettings(settings),
   };
-  deliver({ ...report, closed, open, doNotFit: left }, options);
+  deliver({ ...report, ...{ closed, open, doNotFit: left } }, options);
   if (!json) console.log(`\n${breakdowns(closed)}`);
 }
 

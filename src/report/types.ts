@@ -190,6 +190,7 @@ export interface BenchReport extends Provenance {
   readonly kernels: readonly KernelMeasure[];
   readonly serving: readonly ServingMeasure[];
   readonly fixedMemory?: FixedMemory;
+  readonly memorySweep?: MemorySweep;
   /** Threads, instruction set, measured ceilings and the like. */
   readonly settings?: readonly Fact[];
 }
@@ -236,6 +237,17 @@ export interface FixedMemory {
     readonly tokensPerSecond: number;
     readonly peer?: boolean;
   }[];
+}
+
+/** Throughput over the memory that all schemes get. */
+export interface MemorySweep {
+  readonly schemes: readonly {
+    readonly scheme: string;
+    /** Ascending. */
+    readonly points: readonly { readonly bytes: number; readonly tokensPerSecond: number }[];
+  }[];
+  /** Memories that mean something, such as where a ratio is passed. */
+  readonly marks: readonly { readonly bytes: number; readonly label: string }[];
 }
 
 /** A number to be seen first. */

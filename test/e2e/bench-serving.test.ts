@@ -30,21 +30,24 @@ test('serve: both loops of every scheme, in one memory, as JSON', async () => {
 });
 
 test('compare: a table for people, and a file with all figures', async () => {
-  const file = join(scratch, 'compare.json');
+  const path = join(scratch, 'compare');
   const { status, stdout, stderr } = await bench(
     'compare',
     '--schemes',
     'w16a16,w8a8,w4a4',
-    '--output',
-    file,
+    '--report',
+    path,
   );
   expect(stderr).toBe('');
   expect(status).toBe(0);
   expect(stdout).toMatch(/^W4A4KV4 +4 +\d/m);
   expect(stdout).toMatch(/7\.73x of W16A16KV16 by W4A4KV4/);
-  const report = JSON.parse(readFileSync(file, 'utf8'));
+  const report = JSON.parse(readFileSync(`${path}.json`, 'utf8'));
   expect(report.serving).toHaveLength(6);
   expect(report.fixedMemory.bars.map(({ scheme }: { scheme: string }) => scheme)).toHaveLength(3);
+  const page = readFileSync(`${path}.html`, 'utf8');
+  expect(page.match(/<svg height/g)).toHaveLength(3);
+  expect(page).toContain('bench compare');
   expect(report.comparison.passings.map(({ ratio }: { ratio: number }) => ratio)).toEqual([7.73, 2.53]);
 });
 
