@@ -47,7 +47,7 @@ inline VecI widen_bytes(const uint8_t* from) {
 #endif
 }
 
-/// The lanes of v, each below 128, as bytes.
+/// The lanes of v, which are -128 to 127, as bytes.
 inline void store_bytes(int8_t* to, VecI v) {
 #if defined(__AVX512F__)
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8((__m512i)v));

@@ -1,13 +1,16 @@
-// One layer of the paged cache: how a token's keys and values are stored, and read back a block at a time.
+// One layer of the paged cache: where a token's keys and values lie, and how they are written.
+// A block holds its KV heads one after another; a head holds slices of 16 tokens, in order:
 //
-//   base: per block, per KV head: keys of the block, then its values
-//   keys    [headDim][blockSize]   transposed, so that one query channel meets a whole vector of keys
-//   values  [blockSize][headDim]
-//   each as f32, bf16, bytes or nibbles; bytes and nibbles are followed by scales [blockSize] f32 and
-//   zeros [blockSize] u8. Of a row of n nibbles byte i holds elements i (low) and i + n/2 (high).
+//   keys      f32, bf16  [head_dim][16]                transposed: one query channel meets a whole vector of keys
+//             bytes      [head_dim / 4][16][4]         four channels of a token are one lane of a dot product
+//             nibbles    [head_dim / 8][16][4]         byte i of a lane: channel i (low) and i + 4 (high) of eight
+//   values    f32, bf16  [16][width]                   width: head_dim rounded up to 16
+//             bytes      [4][width][4]                 four tokens of a channel are one lane
+//             nibbles    [2][width][4]                 byte i of a lane: token i (low) and i + 4 (high) of eight
+//   scales    [16] f32 of keys, [16] f32 of values, then zeros [16] u8 and [16] u8; only where either is an integer
 //
 // Quantization is asymmetric per token and head (src/numerics/asymmetric.ts); a simulated cache stores as f32 what
-// quantizing and dequantizing gave.
+// quantizing and dequantizing gave. Slots that hold no token yet have any codes and any scales, never trap values.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +21,14 @@
 
 namespace atom {
 
+constexpr int64_t kSliceTokens = 16;
+
 /// Written by src/backend/cpu/kv-cache.ts, eight bytes a field, in this order.
 struct KvLayerSpec {
   uint8_t* base;
-  int64_t block_bytes, head_bytes, value_offset;
-  int64_t heads, head_dim, block_size;
+  int64_t block_bytes, head_bytes, slice_bytes;
+  int64_t value_offset, scale_offset;      // within a slice
+  int64_t heads, head_dim, block_size;     // block_size: tokens, a multiple of 16
   int64_t key_bits, value_bits;            // as stored: 32, 16, 8 or 4
   int64_t key_fake_bits, value_fake_bits;  // 0, or the bits that a simulated cache rounds to
   int64_t key_before_rope;
@@ -34,107 +40,105 @@ namespace ATOM_ISA {
 
 namespace {
 
-/// `rows` x `columns` elements of one block: keys (head_dim x block_size) or values (block_size x head_dim).
-inline int64_t part_bytes(int64_t elements, int64_t bits, int64_t block_size) {
-  const int64_t data = elements * bits / 8;
-  return bits >= 16 ? data : data + block_size * 5;
+/// Keys or values of one slice.
+struct SlicePart {
+  uint8_t* data;
+  float* scales;   // (16); they and the zeros mean something for 8 and 4 bits alone
+  uint8_t* zeros;  // (16)
+};
+
+/// Goes through the slices of one head of a sequence with this row of the block table.
+class SliceCursor {
+ public:
+  SliceCursor(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t index)
+      : kv_(kv), per_block_(kv.block_size / kSliceTokens), table_(table + index / per_block_),
+        inside_(index % per_block_), head_offset_(head * kv.head_bytes) {}
+
+  /// Tokens [16 index, 16 index + 16) of the sequence.
+  uint8_t* slice() const { return kv_.base + *table_ * kv_.block_bytes + head_offset_ + inside_ * kv_.slice_bytes; }
+
+  void advance() {
+    if (++inside_ < per_block_) return;
+    inside_ = 0;
+    ++table_;
+  }
+
+ private:
+  const KvLayerSpec& kv_;
+  int64_t per_block_;
+  const int32_t* table_;
+  int64_t inside_, head_offset_;
+};
+
+inline SlicePart keys_of(const KvLayerSpec& kv, uint8_t* slice) {
+  uint8_t* const scales = slice + kv.scale_offset;
+  return {slice, reinterpret_cast<float*>(scales), scales + 8 * kSliceTokens};
 }
 
-inline uint8_t* key_part(const KvLayerSpec& kv, int64_t block, int64_t head) {
-  return kv.base + block * kv.block_bytes + head * kv.head_bytes;
-}
-inline uint8_t* value_part(const KvLayerSpec& kv, int64_t block, int64_t head) {
-  return key_part(kv, block, head) + kv.value_offset;
+inline SlicePart values_of(const KvLayerSpec& kv, uint8_t* slice) {
+  uint8_t* const scales = slice + kv.scale_offset + 4 * kSliceTokens;
+  return {slice + kv.value_offset, reinterpret_cast<float*>(scales), scales + 5 * kSliceTokens};
 }
 
-inline float* part_scales(uint8_t* part, int64_t elements, int64_t bits) {
-  return reinterpret_cast<float*>(part + elements * bits / 8);
-}
+inline int64_t value_width(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
-/// Where element `index` of row `row` (rows of `width`) lies, and a way to write it.
-inline void put(uint8_t* part, int64_t bits, int64_t row, int64_t width, int64_t index, float value) {
-  const int64_t at = row * width + index;
-  if (bits == 32) std::memcpy(part + 4 * at, &value, 4);
-  else if (bits == 16) {
-    const uint16_t half = float_to_bf16(value);
-    std::memcpy(part + 2 * at, &half, 2);
-  } else if (bits == 8) part[at] = static_cast<uint8_t>(value);
-  else {
-    const bool high = index >= width / 2;
-    uint8_t& byte = part[(row * width) / 2 + (high ? index - width / 2 : index)];
-    const auto code = static_cast<uint8_t>(value);
-    byte = high ? static_cast<uint8_t>((byte & 0x0f) | (code << 4)) : static_cast<uint8_t>((byte & 0xf0) | code);
+/// Codes of x (count), with the scale and zero point that its token gets in the slice. A NaN scale makes every value
+/// NaN when it is read; the codes are 0.
+inline void encode(const float* x, int64_t count, int64_t bits, double clip, SlicePart part, int64_t slot,
+                   uint8_t* codes) {
+  const auto [scale, zero] = asymmetric_scale(x, count, static_cast<int>(bits), static_cast<float>(clip));
+  part.scales[slot] = scale;
+  part.zeros[slot] = static_cast<uint8_t>(zero);
+  if (std::isnan(scale)) {
+    std::memset(codes, 0, static_cast<size_t>(count));
+    return;
+  }
+  const float top = static_cast<float>((1 << bits) - 1);
+  for (int64_t c = 0; c < count; ++c) {
+    codes[c] = static_cast<uint8_t>(static_cast<int32_t>(integer_code(x[c], scale, -zero, top - zero) + zero));
   }
 }
 
-/// Stores one token's vector x (head_dim) f32 as column `slot` of keys (transposed) or row `slot` of values.
-inline void append(const KvLayerSpec& kv, uint8_t* part, int64_t bits, bool transposed, int64_t slot, const float* x) {
-  const int64_t dim = kv.head_dim, size = kv.block_size;
-  float scale = 1, zero = 0;
-  if (bits < 16) {
-    const AsymmetricScale found = asymmetric_scale(x, dim, static_cast<int>(bits), static_cast<float>(kv.clip));
-    scale = found.scale;
-    zero = found.zero;
-    float* scales = part_scales(part, dim * size, bits);
-    scales[slot] = scale;
-    reinterpret_cast<uint8_t*>(scales + size)[slot] = static_cast<uint8_t>(zero);
-  }
-  const float top = static_cast<float>((1 << bits % 16) - 1);
-  for (int64_t c = 0; c < dim; ++c) {
-    float value = x[c];
-    // A NaN scale makes every value NaN when it is read; the codes are 0.
-    if (bits < 16) value = std::isnan(scale) ? 0 : integer_code(value, scale, -zero, top - zero) + zero;
-    if (transposed) put(part, bits, c, size, slot, value);
-    else put(part, bits, slot, dim, c, value);
-  }
+inline void set_nibble(uint8_t& byte, bool high, uint8_t code) {
+  byte = static_cast<uint8_t>(high ? (byte & 0x0f) | (code << 4) : (byte & 0xf0) | code);
 }
 
-/// One row of `width` stored elements as f32, before scales: codes for bytes and nibbles.
-inline void read_row(const uint8_t* part, int64_t bits, int64_t row, int64_t width, float* out) {
+inline void put_float(uint8_t* data, int64_t bits, int64_t index, float value) {
   if (bits == 32) {
-    std::memcpy(out, part + 4 * row * width, static_cast<size_t>(4 * width));
-  } else if (bits == 16) {
-    const auto* halves = reinterpret_cast<const uint16_t*>(part) + row * width;
-    for (int64_t i = 0; i < width; ++i) out[i] = bf16_to_float(halves[i]);
-  } else if (bits == 8) {
-    const uint8_t* codes = part + row * width;
-    for (int64_t i = 0; i < width; ++i) out[i] = static_cast<float>(codes[i]);
+    std::memcpy(data + 4 * index, &value, 4);
   } else {
-    const uint8_t* codes = part + row * width / 2;
-    const int64_t half = width / 2;
-    for (int64_t i = 0; i < half; ++i) out[i] = static_cast<float>(codes[i] & 15);
-    for (int64_t i = 0; i < half; ++i) out[half + i] = static_cast<float>(codes[i] >> 4);
+    const uint16_t half = float_to_bf16(value);
+    std::memcpy(data + 2 * index, &half, 2);
   }
 }
 
-/// Keys of a block, out (head_dim, block_size) f32.
-inline void read_keys(const KvLayerSpec& kv, int64_t block, int64_t head, float* out) {
-  uint8_t* part = key_part(kv, block, head);
-  const int64_t dim = kv.head_dim, size = kv.block_size, bits = kv.key_bits;
-  const float* scales = part_scales(part, dim * size, bits);
-  const auto* zeros = reinterpret_cast<const uint8_t*>(scales + size);
+/// Stores one token's key x (head_dim) f32 in `slot` of a slice. codes (head_dim) is scratch.
+inline void append_key(const KvLayerSpec& kv, uint8_t* slice, int64_t slot, const float* x, uint8_t* codes) {
+  const SlicePart part = keys_of(kv, slice);
+  const int64_t dim = kv.head_dim, bits = kv.key_bits;
+  if (bits >= 16) {
+    for (int64_t c = 0; c < dim; ++c) put_float(part.data, bits, c * kSliceTokens + slot, x[c]);
+    return;
+  }
+  encode(x, dim, bits, kv.clip, part, slot, codes);
   for (int64_t c = 0; c < dim; ++c) {
-    float* row = out + c * size;
-    read_row(part, bits, c, size, row);
-    if (bits < 16) {
-      for (int64_t j = 0; j < size; ++j) row[j] = (row[j] - static_cast<float>(zeros[j])) * scales[j];
-    }
+    if (bits == 8) part.data[(c / 4 * kSliceTokens + slot) * 4 + c % 4] = codes[c];
+    else set_nibble(part.data[(c / 8 * kSliceTokens + slot) * 4 + c % 4], c % 8 >= 4, codes[c]);
   }
 }
 
-/// The first `count` values of a block, out (count, head_dim) f32.
-inline void read_values(const KvLayerSpec& kv, int64_t block, int64_t head, int64_t count, float* out) {
-  uint8_t* part = value_part(kv, block, head);
-  const int64_t dim = kv.head_dim, size = kv.block_size, bits = kv.value_bits;
-  const float* scales = part_scales(part, dim * size, bits);
-  const auto* zeros = reinterpret_cast<const uint8_t*>(scales + size);
-  for (int64_t j = 0; j < count; ++j) {
-    float* row = out + j * dim;
-    read_row(part, bits, j, dim, row);
-    if (bits < 16) {
-      const float zero = static_cast<float>(zeros[j]), scale = scales[j];
-      for (int64_t c = 0; c < dim; ++c) row[c] = (row[c] - zero) * scale;
-    }
+/// Stores one token's value x (head_dim) f32 in `slot` of a slice. codes (head_dim) is scratch.
+inline void append_value(const KvLayerSpec& kv, uint8_t* slice, int64_t slot, const float* x, uint8_t* codes) {
+  const SlicePart part = values_of(kv, slice);
+  const int64_t dim = kv.head_dim, bits = kv.value_bits, width = value_width(dim);
+  if (bits >= 16) {
+    for (int64_t c = 0; c < dim; ++c) put_float(part.data, bits, slot * width + c, x[c]);
+    return;
+  }
+  encode(x, dim, bits, kv.clip, part, slot, codes);
+  for (int64_t c = 0; c < dim; ++c) {
+    if (bits == 8) part.data[(slot / 4 * width + c) * 4 + slot % 4] = codes[c];
+    else set_nibble(part.data[(slot / 8 * width + c) * 4 + slot % 4], slot % 8 >= 4, codes[c]);
   }
 }
 

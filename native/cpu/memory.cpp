@@ -120,6 +120,11 @@ float* second_scratch(size_t floats) {
   return scratch.at_least(floats);
 }
 
+float* operator_scratch(size_t floats) {
+  static thread_local Scratch scratch;
+  return scratch.at_least(floats);
+}
+
 int64_t live_bytes() { return g_live_bytes; }
 int64_t live_blocks() { return g_live_blocks; }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "memory.h"
 #include "threads.h"
 
 namespace atom::ATOM_ISA {
@@ -51,7 +52,8 @@ void rope_append_kv(float* qkv, int64_t heads, const float* cos, const float* si
     const int64_t begin = batch->sequence_start[sequence], end = batch->sequence_start[sequence + 1];
     const int64_t block_index = batch->positions[first] / size;
     if (first > begin && batch->positions[first - 1] / size == block_index) return;
-    const int64_t block = batch->block_table[sequence * batch->table_stride + block_index];
+    const int32_t* table = batch->block_table + sequence * batch->table_stride;
+    auto* const codes = reinterpret_cast<uint8_t*>(thread_scratch(static_cast<size_t>(dim)));
     for (int64_t token = first; token < end && batch->positions[token] / size == block_index; ++token) {
       const int64_t position = batch->positions[token];
       float* row = qkv + token * stride;
@@ -72,8 +74,9 @@ void rope_append_kv(float* qkv, int64_t heads, const float* cos, const float* si
         if (kv.key_hadamard) walsh_hadamard(k, dim, dim & -dim);
         if (!kv.key_before_rope) fake(k, dim, kv.key_fake_bits, kv.clip);
         fake(v, dim, kv.value_fake_bits, kv.clip);
-        append(kv, key_part(kv, block, head), kv.key_bits, true, position % size, k);
-        append(kv, value_part(kv, block, head), kv.value_bits, false, position % size, v);
+        uint8_t* const slice = SliceCursor(kv, table, head, position / kSliceTokens).slice();
+        append_key(kv, slice, position % kSliceTokens, k, codes);
+        append_value(kv, slice, position % kSliceTokens, v, codes);
       }
     }
   });

@@ -90,20 +90,39 @@ inline float sum_lanes(VecF v) {
   return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
+/// Largest of the lanes; where some are NaN it may be one of them or not.
 inline float max_lanes(VecF v) {
-  float lanes[kLanes];
-  std::memcpy(lanes, &v, sizeof v);
-  float largest = lanes[0];
-  for (int i = 1; i < kLanes; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
-  return largest;
+  typedef float Four __attribute__((vector_size(16)));
+#if defined(__AVX512F__)
+  typedef float Eight __attribute__((vector_size(32)));
+  const Eight low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  const Eight high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const Eight eight = low > high ? low : high;
+  const Four first = __builtin_shufflevector(eight, eight, 0, 1, 2, 3);
+  const Four second = __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+  const Four four = first > second ? first : second;
+#elif defined(__AVX2__)
+  const Four first = __builtin_shufflevector(v, v, 0, 1, 2, 3), second = __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  const Four four = first > second ? first : second;
+#else
+  const Four four = v;
+#endif
+  const float a = four[0] > four[2] ? four[0] : four[2], b = four[1] > four[3] ? four[1] : four[3];
+  return a > b ? a : b;
 }
 
 /// e^x to about 1 ulp: x = n ln 2 + r, a polynomial for e^r on [-ln2/2, ln2/2], n added to the exponent.
-/// Below -87 it gives 0 and above 88 infinity, as floats would; NaN stays NaN.
+/// Far below it gives 0 and far above infinity, as floats would; NaN stays NaN.
 inline VecF exponential(VecF x) {
+#if defined(__AVX512F__)
+  // Where one of two is NaN these give the second.
+  const VecF clamped = (VecF)_mm512_min_ps((__m512)broadcast(110.0f),
+                                           _mm512_max_ps((__m512)broadcast(-110.0f), (__m512)x));
+#else
   const VecF clamped = minimum(maximum(x, broadcast(-88.0f)), broadcast(88.5f));
+#endif
   constexpr float kNoFraction = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  const VecF n = (clamped * 1.44269504f + kNoFraction) - kNoFraction;
+  const VecF n = multiply_add(clamped, broadcast(1.44269504f), broadcast(kNoFraction)) - kNoFraction;
   // ln 2 in two parts, so that n times the first is exact.
   VecF r = multiply_add(n, broadcast(-0.693359375f), clamped);
   r = multiply_add(n, broadcast(2.12194440e-4f), r);
@@ -114,6 +133,9 @@ inline VecF exponential(VecF x) {
   p = multiply_add(p, r, broadcast(1.6666665459e-1f));
   p = multiply_add(p, r, broadcast(5.0000001201e-1f));
   p = multiply_add(p, r * r, r) + 1.0f;
+#if defined(__AVX512F__)
+  return (VecF)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
   const VecI exponent = __builtin_convertvector(n, VecI);
   // Two steps, so that neither factor leaves the range of normal numbers.
   const VecI half = exponent >> 1;
@@ -125,6 +147,7 @@ inline VecF exponential(VecF x) {
   VecF result = x < -87.3f ? zero : y;
   result = x > 88.7f ? infinity : result;
   return x != x ? x : result;
+#endif
 }
 
 /// kLanes bf16 as f32.

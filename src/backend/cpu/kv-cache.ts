@@ -17,17 +17,28 @@ function storedBits(bits: KvFormat['keyBits'], { simulated = false }: KvFormat):
   return bits;
 }
 
-/** Bytes of one part (keys or values) of a block and head: the elements, then for integers a scale and a zero per token. */
-function partBytes(bits: number, { headDim, blockSize }: Options): number {
-  const bytes = (headDim * blockSize * bits) / 8 + (bits < 16 ? blockSize * 5 : 0);
-  return Math.ceil(bytes / 64) * 64;
+const sliceTokens = 16;
+
+const roundUp = (value: number, multiple: number) => Math.ceil(value / multiple) * multiple;
+
+/** Where the parts of a slice lie, 16 tokens of one head. */
+function sliceLayout(format: KvFormat, headDim: number) {
+  const keyBits = storedBits(format.keyBits, format);
+  const valueBits = storedBits(format.valueBits, format);
+  const keyChannels = keyBits < 16 ? roundUp(headDim, 32 / keyBits) : headDim;
+  const valueOffset = (keyChannels * sliceTokens * keyBits) / 8;
+  const scaleOffset = valueOffset + (roundUp(headDim, 16) * sliceTokens * valueBits) / 8;
+  const scaleBytes = Math.min(keyBits, valueBits) < 16 ? sliceTokens * 2 * 5 : 0;
+  return { valueOffset, scaleOffset, sliceBytes: roundUp(scaleOffset + scaleBytes, 64) };
 }
 
 interface LayerLayout {
   readonly memory: Tensor; // u8; one per layer, for JavaScript's buffers end at 4 GiB
   readonly blockBytes: number;
   readonly headBytes: number;
+  readonly sliceBytes: number;
   readonly valueOffset: number;
+  readonly scaleOffset: number;
 }
 
 export class CpuKvCache implements KvCache {
@@ -43,8 +54,8 @@ export class CpuKvCache implements KvCache {
     const { formats, numKvHeads, headDim, blockSize, numBlocks } = options;
     expectShape(
       'createKvCache',
-      blockSize % 16 === 0,
-      () => `blocks of ${blockSize} tokens are not a multiple of 16`,
+      blockSize % sliceTokens === 0,
+      () => `blocks of ${blockSize} tokens are not a multiple of ${sliceTokens}`,
     );
     expectShape('createKvCache', headDim % 2 === 0, () => `heads of ${headDim} channels are not even`);
     this.formats = formats;
@@ -53,10 +64,10 @@ export class CpuKvCache implements KvCache {
     this.blockSize = blockSize;
     this.numBlocks = numBlocks;
     this.#layers = formats.map((format) => {
-      const valueOffset = partBytes(storedBits(format.keyBits, format), options);
-      const headBytes = valueOffset + partBytes(storedBits(format.valueBits, format), options);
+      const slice = sliceLayout(format, headDim);
+      const headBytes = (slice.sliceBytes * blockSize) / sliceTokens;
       const blockBytes = headBytes * numKvHeads;
-      return { memory: allocateTensor('u8', [blockBytes * numBlocks]), blockBytes, headBytes, valueOffset };
+      return { ...slice, memory: allocateTensor('u8', [blockBytes * numBlocks]), blockBytes, headBytes };
     });
     this.#specs = formats.map((format, index) => this.#describe(format, this.#layers[index]!));
   }
@@ -81,13 +92,16 @@ export class CpuKvCache implements KvCache {
     for (const { memory } of this.#layers) memory[Symbol.dispose]();
   }
 
-  #describe(format: KvFormat, { memory, blockBytes, headBytes, valueOffset }: LayerLayout): NativeStruct {
+  #describe(format: KvFormat, layout: LayerLayout): NativeStruct {
+    const { memory, blockBytes, headBytes, sliceBytes, valueOffset, scaleOffset } = layout;
     const fake = (bits: number) => (format.simulated && bits < 16 ? bits : 0);
     return new NativeStruct([
       { address: memory.address },
       { integer: blockBytes },
       { integer: headBytes },
+      { integer: sliceBytes },
       { integer: valueOffset },
+      { integer: scaleOffset },
       { integer: this.numKvHeads },
       { integer: this.headDim },
       { integer: this.blockSize },

@@ -1,0 +1,115 @@
+// A step of attention: up to 64 consecutive keys of one KV head, four slices, that rows are scored against together.
+// Steps start at multiples of 64 positions, so what a row meets in which order depends on its position alone.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kv_cache.h"
+#include "simd.h"
+#include "unrolled.h"
+
+namespace atom::ATOM_ISA {
+
+namespace {
+
+constexpr int kStepSlices = 4;
+constexpr int kStepKeys = kStepSlices * static_cast<int>(kSliceTokens);
+constexpr int kSliceVectors = static_cast<int>(kSliceTokens) / kLanes;
+constexpr int kStepVectors = kStepSlices * kSliceVectors;
+
+// Accumulators that fit the registers beside the operands of a tile.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kAccumulators = 16;
+#else
+constexpr int kAccumulators = 8;
+#endif
+
+/// Rows are taken four, two or one at a time; that many vectors of keys or channels go with their `operands`.
+constexpr int vectors_beside(int operands) { return std::clamp(kAccumulators / operands, 1, 4); }
+
+struct Step {
+  const KvLayerSpec& kv;
+  int64_t start;               // position of the first key
+  int slices;                  // that hold keys to look at
+  uint8_t* at[kStepSlices];    // those past `slices` repeat an address
+  uint8_t* next[kStepSlices];  // the slices of the step after this
+  uint8_t* then[kStepSlices];  // and of the one after that
+  int64_t asked;               // bytes of each slice that were asked for
+
+  /// Where vector `v` of the step's keys lies in its slice, in lanes.
+  static int lane(int v) { return v % kSliceVectors * kLanes; }
+  uint8_t* slice(int v) const { return at[v / kSliceVectors]; }
+  int vectors() const { return slices * kSliceVectors; }
+
+  /// Asks for cache lines to come, in the order of memory and a few between all that is computed. The machine's own
+  /// prefetching does not see through blocks, and drops requests while too many are under way: each line is asked for
+  /// two steps ahead, one step ahead, and once more shortly before it is read.
+  void ask_ahead() {
+    constexpr int64_t kShortly = 512;
+    if (asked >= kv.slice_bytes) return;
+    for (int i = 0; i < kStepSlices; ++i) {
+      __builtin_prefetch(then[i] + asked);
+      __builtin_prefetch(next[i] + asked);
+      __builtin_prefetch(at[i] + asked + kShortly);
+    }
+    asked += 64;
+  }
+
+  /// The same in a loop whose n-th turn reads `Bytes` of the slices: so much more is asked for.
+  template <int Bytes>
+  void ask_ahead(int64_t n) {
+    constexpr int kLines = 64 * kStepSlices;
+    if constexpr (Bytes < kLines) {
+      if (n % (kLines / Bytes) == 0) ask_ahead();
+    } else {
+      unroll<Bytes / kLines>([&](auto) { ask_ahead(); });
+    }
+  }
+};
+
+/// The steps over the slices of keys [first, last] of a sequence, from position `start` on, a multiple of 64.
+class Steps {
+ public:
+  Steps(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t start, int64_t first, int64_t last)
+      : step_{kv, start - kStepKeys, 0, {}, {}, {}, 0}, index_(start / kSliceTokens), begin_(first / kSliceTokens),
+        end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)) {
+    look_ahead();
+    look_ahead();
+  }
+
+  Step& take() {
+    std::copy_n(step_.next, kStepSlices, step_.at);
+    look_ahead();
+    step_.start += kStepKeys;
+    step_.slices = static_cast<int>(std::clamp<int64_t>(end_ + 1 - step_.start / kSliceTokens, 0, kStepSlices));
+    step_.asked = 0;
+    return step_;
+  }
+
+ private:
+  // Outside of what is looked at, blocks may be gone: addresses there are of slices nearby, whose keys are masked.
+  void look_ahead() {
+    std::copy_n(step_.then, kStepSlices, step_.next);
+    for (uint8_t*& slice : step_.then) {
+      slice = cursor_.slice();
+      if (index_ >= begin_ && index_ < end_) cursor_.advance();
+      ++index_;
+    }
+  }
+
+  Step step_;
+  int64_t index_, begin_, end_;  // of slices
+  SliceCursor cursor_;
+};
+
+/// Lanes of vector `v` of a step whose keys lie in [low, high).
+inline VecI seen(int v, int low, int high) {
+  VecI key;
+  for (int i = 0; i < kLanes; ++i) key[i] = v * kLanes + i;
+  return (key >= low) & (key < high);
+}
+
+}  // namespace
+
+}  // namespace atom::ATOM_ISA

@@ -1,0 +1,111 @@
+// How the rows of a batch are dealt out: tiles of query tokens, and for few tokens with a long context one tile per
+// partition of it. Sums are taken partition by partition and folded in order whether one task does it or many, so the
+// dealing changes no bit of the result.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "isa.h"
+#include "memory.h"
+#include "rope_append_kv.h"
+
+namespace atom::ATOM_ISA {
+
+namespace {
+
+constexpr int64_t kPartitionKeys = 512;
+// Rows (query tokens x heads of the group) of a task: enough to pay for reading the keys, few enough that their sums
+// stay in the first-level cache.
+constexpr int64_t kRowsPerTask = 32;
+// Chunks of at most so many tokens (decodes, drafts to verify) are split over their context.
+constexpr int64_t kSplitTokens = 8;
+
+/// Query tokens [first, first + tokens) of the batch, all of one sequence, against partitions [begin, end) of it.
+struct Tile {
+  int64_t sequence, first, tokens;
+  int64_t begin, end;
+  int64_t part;  // where the first token's sums go when other tiles have the rest, else -1
+};
+
+/// The parts of a row: `parts` of them, `stride` apart, from `first` on. 0 parts: the row was not split.
+struct Split {
+  int64_t first, stride, parts;
+};
+
+class TileList {
+ public:
+  Tile* tiles;
+  Split* splits;       // (tokens)
+  int64_t count = 0;   // of tiles
+  int64_t parts = 0;   // of all rows
+  int64_t keys = 0;    // that the rows look at, together
+  float* part_memory;  // (parts, part_floats)
+
+  TileList(const BatchSpec& batch, int64_t group, int64_t window, int64_t part_floats)
+      : batch_(batch), tile_tokens_(std::max<int64_t>(1, kRowsPerTask / group)), window_(window) {
+    // First how many, then which: the memory is asked for once.
+    int64_t tiles_needed = 0, parts_needed = 0;
+    for_chunks([&](int64_t, int64_t from, int64_t to) {
+      const auto [begin, end] = partitions(from, to);
+      const bool split = is_split(from, to);
+      tiles_needed += split ? end - begin : (to - from + tile_tokens_ - 1) / tile_tokens_;
+      if (split) parts_needed += (end - begin) * (to - from);
+    });
+    static_assert(sizeof(Tile) % sizeof(float) == 0 && sizeof(Split) % sizeof(float) == 0);
+    const int64_t tile_floats = tiles_needed * static_cast<int64_t>(sizeof(Tile) / sizeof(float));
+    const int64_t split_floats = batch.tokens * static_cast<int64_t>(sizeof(Split) / sizeof(float));
+    part_memory = operator_scratch(static_cast<size_t>(parts_needed * part_floats + tile_floats + split_floats));
+    tiles = reinterpret_cast<Tile*>(part_memory + parts_needed * part_floats);
+    splits = reinterpret_cast<Split*>(part_memory + parts_needed * part_floats + tile_floats);
+    std::fill_n(splits, batch.tokens, Split{0, 0, 0});
+    for (int64_t i = 0; i < batch.tokens; ++i) keys += batch.positions[i] + 1;
+
+    // What cannot be split comes first, late tiles with their longer contexts before early ones: small tiles at the end
+    // even the threads' work.
+    for_chunks([&](int64_t sequence, int64_t from, int64_t to) {
+      if (is_split(from, to)) return;
+      for (int64_t tile = (to - from - 1) / tile_tokens_; tile >= 0; --tile) {
+        const int64_t first = from + tile * tile_tokens_, tokens = std::min(tile_tokens_, to - first);
+        const auto [begin, end] = partitions(first, first + tokens);
+        tiles[count++] = {sequence, first, tokens, begin, end, -1};
+      }
+    });
+    for_chunks([&](int64_t sequence, int64_t from, int64_t to) {
+      if (!is_split(from, to)) return;
+      const auto [begin, end] = partitions(from, to);
+      const int64_t tokens = to - from;
+      for (int64_t row = from; row < to; ++row) splits[row] = {parts + row - from, tokens, end - begin};
+      for (int64_t p = begin; p < end; ++p, parts += tokens) tiles[count++] = {sequence, from, tokens, p, p + 1, parts};
+    });
+  }
+
+ private:
+  const BatchSpec& batch_;
+  int64_t tile_tokens_, window_;
+
+  /// Of the keys that rows [from, to) of a sequence look at.
+  std::pair<int64_t, int64_t> partitions(int64_t from, int64_t to) const {
+    const int64_t first = window_ > 0 ? std::max<int64_t>(0, batch_.positions[from] + 1 - window_) : 0;
+    return {first / kPartitionKeys, batch_.positions[to - 1] / kPartitionKeys + 1};
+  }
+
+  bool is_split(int64_t from, int64_t to) const {
+    const auto [begin, end] = partitions(from, to);
+    return to - from <= std::min(kSplitTokens, tile_tokens_) && end - begin > 1;
+  }
+
+  /// f(sequence, first row, row after the last), later sequences first.
+  template <class F>
+  void for_chunks(F&& f) const {
+    const int32_t* start = batch_.sequence_start;
+    for (int64_t i = batch_.sequences - 1; i >= 0; --i) {
+      if (start[i] < start[i + 1]) f(i, start[i], start[i + 1]);
+    }
+  }
+};
+
+}  // namespace
+
+}  // namespace atom::ATOM_ISA
