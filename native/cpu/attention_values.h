@@ -48,15 +48,17 @@ float round_weights(Step& step, Contribution<Rows>& c, int row) {
   const float to_integers = peak > 1e-30f ? kTop / peak : 0.0f;
   c.units[row] = peak > 1e-30f ? peak / kTop : 0.0f;
   int8_t* high = c.planes + row * 2 * kStepKeys;
-  VecF zeros = {};
+  VecI zeros = {};
+  VecF shown = {};
   for (int v = 0; v < step.vectors(); ++v) {
     const SlicePart part = values_of(step.kv, step.slice(v));
     const VecI rounded = __builtin_convertvector(multiply_add(products[v], broadcast(to_integers), broadcast(0.5f)), VecI);
     store_bytes(high + v * kLanes, rounded >> 7);
     store_bytes(high + kStepKeys + v * kLanes, rounded & 127);
-    zeros = multiply_add(products[v], __builtin_convertvector(widen_bytes(part.zeros + Step::lane(v)), VecF), zeros);
+    zeros += rounded * widen_bytes(part.zeros + Step::lane(v));
+    shown = multiply_add(products[v], VecF{}, shown);  // a NaN would be lost among the integers
   }
-  return sum_lanes(zeros);
+  return sum_lanes(__builtin_convertvector(zeros, VecF) + shown) * c.units[row];
 }
 
 template <int Bits, int Rows, int Vectors>

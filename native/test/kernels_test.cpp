@@ -102,14 +102,19 @@ void test_rows(const Operators& op, const std::string& isa) {
 }
 
 void test_attention(const Operators& op, const std::string& isa, int64_t bits) {
-  const int64_t heads = 4, kv_heads = 2, dim = 24, size = 16, tokens = 37;
+  // Longer than a partition of the context; the last block is not full.
+  const int64_t heads = 4, kv_heads = 2, dim = 24, size = 32, tokens = 540, blocks = 17;
   const int64_t width = (heads + 2 * kv_heads) * dim;
-  const int64_t part = (dim * size * bits / 8 + (bits < 16 ? size * 5 : 0) + 63) / 64 * 64;
-  std::vector<uint8_t> memory(static_cast<size_t>(4 * kv_heads * 2 * part));
-  const KvLayerSpec kv{memory.data(), kv_heads * 2 * part, 2 * part, part, kv_heads, dim, size, bits, bits, 0, 0, 0, 1, 1.0};
-  std::vector<int32_t> positions(tokens), start{0, static_cast<int32_t>(tokens)}, table{2, 0, 3};
+  // As src/backend/cpu/kv-cache.ts lays it out: 24 channels are stored as 24 of keys and 32 of values.
+  const int64_t value_offset = dim * 16 * bits / 8, scale_offset = value_offset + 32 * 16 * bits / 8;
+  const int64_t slice = (scale_offset + (bits < 16 ? 160 : 0) + 63) / 64 * 64, head_bytes = slice * size / 16;
+  std::vector<uint8_t> memory(static_cast<size_t>(blocks * kv_heads * head_bytes));
+  const KvLayerSpec kv{memory.data(), kv_heads * head_bytes, head_bytes, slice, value_offset, scale_offset,
+                       kv_heads, dim, size, bits, bits, 0, 0, 0, 1, 1.0};
+  std::vector<int32_t> positions(tokens), start{0, static_cast<int32_t>(tokens)}, table(blocks);
   for (int32_t i = 0; i < tokens; ++i) positions[static_cast<size_t>(i)] = i;
-  const BatchSpec batch{positions.data(), start.data(), table.data(), tokens, 1, 3};
+  for (int32_t i = 0; i < blocks; ++i) table[static_cast<size_t>(i)] = i * 5 % blocks;
+  const BatchSpec batch{positions.data(), start.data(), table.data(), tokens, 1, blocks};
   const std::vector<float> cosines(static_cast<size_t>(tokens * dim / 2), 1.0f), sines(static_cast<size_t>(tokens * dim / 2), 0.0f);
   auto qkv = gaussians(static_cast<size_t>(tokens * width));
   std::vector<float> out(static_cast<size_t>(tokens * heads * dim));
@@ -117,7 +122,7 @@ void test_attention(const Operators& op, const std::string& isa, int64_t bits) {
   op.rope_append_kv(qkv.data(), heads, cosines.data(), sines.data(), nullptr, nullptr, 0, &batch, &kv);
   op.attention(qkv.data(), heads, 0.2f, &batch, &kv, 0, out.data(), &spec);
   const double tolerance = bits == 32 ? 1e-5 : bits == 16 ? 2e-2 : bits == 8 ? 5e-2 : 0.6;
-  for (int64_t t = 0; t < tokens; ++t) {
+  for (int64_t t = 0; t < tokens; t += t < 64 ? 1 : 17) {
     for (int64_t h = 0; h < heads; ++h) {
       const auto vector = [&](int64_t token, int64_t head) { return qkv.data() + token * width + head * dim; };
       std::vector<double> weights;
@@ -136,6 +141,13 @@ void test_attention(const Operators& op, const std::string& isa, int64_t bits) {
       }
     }
   }
+  // The last token alone: its context is split, and its bits are the same.
+  const std::vector<int32_t> one{0, 1};
+  const BatchSpec alone{positions.data() + tokens - 1, one.data(), table.data(), 1, 1, blocks};
+  std::vector<float> row(static_cast<size_t>(heads * dim));
+  const ActivationSpec row_spec = plain_rows(row.data(), heads * dim);
+  op.attention(qkv.data() + (tokens - 1) * width, heads, 0.2f, &alone, &kv, 0, row.data(), &row_spec);
+  check(std::equal(row.begin(), row.end(), out.end() - heads * dim), isa + " attention does not depend on the batch");
 }
 
 void test_quantizers(const Operators& op, const std::string& isa) {

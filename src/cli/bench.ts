@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { nativeAddon } from '../backend/cpu/native.ts';
 import { benchGemm, type GemmRow } from '../bench/gemm.ts';
+import { benchAttentionCommand } from './bench-attention.ts';
 import { benchCompareCommand } from './bench-compare.ts';
 import { benchHttpCommand } from './bench-http.ts';
 import { kernelsCommand } from './bench-kernels.ts';
@@ -18,6 +19,7 @@ export function benchCommand(): Command {
     .option('--json', 'print one JSON object and nothing else')
     .action(gemm);
   bench.addCommand(kernelsCommand());
+  bench.addCommand(benchAttentionCommand());
   bench.addCommand(benchServeCommand());
   bench.addCommand(benchCompareCommand());
   bench.addCommand(benchHttpCommand());

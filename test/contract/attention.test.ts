@@ -7,7 +7,7 @@ import { BatchBuffer, type SequenceChunk } from '../../src/model/batch-buffer.ts
 import { cpuBackends, gaussians, tensorOf } from './backends.ts';
 
 const blockSize = 16;
-const positions = 96;
+const positions = 1600;
 
 describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
   interface Setting {
@@ -28,7 +28,7 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
       numKvHeads,
       headDim,
       blockSize,
-      numBlocks: 32,
+      numBlocks: 128,
     });
     const reference = new ReferenceKvLayer({ format, blockSize });
     const angles = Float32Array.from({ length: (positions * headDim) / 2 }, (_, i) => {
@@ -43,11 +43,11 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
           kNorm: tensorOf('f32', [headDim], gaussians(headDim, 2)),
         }
       : {};
-    const buffer = new BatchBuffer(backend, { maxTokens: 128, maxSequences: 8, maxBlocksPerSequence: 6 });
+    const buffer = new BatchBuffer(backend, { maxTokens: 1600, maxSequences: 8, maxBlocksPerSequence: 100 });
     const channels = numHeads * headDim;
     const activation = (): Activation => {
-      const storage = backend.allocate('u8', [128 * channels * 4]);
-      return backend.activation({ format: { kind: 'f32' }, channels, maxTokens: 128, storage });
+      const storage = backend.allocate('u8', [1600 * channels * 4]);
+      return backend.activation({ format: { kind: 'f32' }, channels, maxTokens: 1600, storage });
     };
     const out = activation();
     const expected = activation();
@@ -60,8 +60,8 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
       const attend = { geometry, batch, scale: 1 / Math.sqrt(headDim), ...(window && { window }) };
       backend.ropeAppendKv({ ...shared, qkv, cache, layer: 1 });
       backend.attention({ ...attend, qkv, cache, layer: 1, out });
+      reference.append({ ...shared, qkv: copy });
       if (check) {
-        reference.append({ ...shared, qkv: copy });
         reference.attend({ ...attend, qkv: copy, out: expected });
         const actual = out.storage.f32().subarray(0, batch.numTokens * channels);
         for (const [i, value] of actual.entries()) {
@@ -160,6 +160,51 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
     },
   );
 
+  // The partitions of a context are 512 keys: decodes and short chunks are split over them, long chunks are not.
+  test.each([
+    { format: { keyBits: 32, valueBits: 32 } as const },
+    { format: { keyBits: 16, valueBits: 16 } as const },
+    { format: { keyBits: 8, valueBits: 4 } as const },
+    { format: { keyBits: 4, valueBits: 8 } as const, window: 700 },
+  ])('long contexts agree with plain arithmetic, bit for bit however they are split: %o', (options) => {
+    const setting = { ...options, numHeads: 6, numKvHeads: 2, headDim: 16 };
+    const width = 10 * 16;
+    const channels = 6 * 16;
+    const length = 1290;
+    const blocks = Array.from({ length: 82 }, (_, i) => (i * 37) % 101);
+    const values = gaussians(length * width, 9);
+    const slice = (from: number, to: number) => values.slice(from * width, to * width);
+    const together = harness(setting)([chunk(length, 0, blocks)], values, { check: false });
+    const stepwise = harness(setting);
+    stepwise([chunk(1270, 0, blocks)], slice(0, 1270), { check: false });
+    const rows = [
+      stepwise([chunk(1, 1270, blocks)], slice(1270, 1271)),
+      stepwise([chunk(3, 1271, blocks)], slice(1271, 1274)),
+      stepwise([chunk(16, 1274, blocks)], slice(1274, 1290)),
+    ].flatMap((part) => [...part]);
+    expect(Float32Array.from(rows)).toEqual(together.slice(1270 * channels));
+  });
+
+  // Of a simulated cache keys and values are the same numbers, in floats.
+  test.each([
+    { bits: 8, tolerance: 2e-4 },
+    { bits: 4, tolerance: 3e-2 },
+  ] as const)('a cache of $bits bits gives what a simulated one gives', ({ bits, tolerance }) => {
+    const geometry = { numHeads: 4, numKvHeads: 2, headDim: 80 };
+    const width = 8 * 80;
+    const values = gaussians(150 * width, 10);
+    // A channel of outliers, as trained models have.
+    for (let at = 0; at < values.length; at += 80) values[at + 7]! *= 8;
+    const run = (simulated: boolean) => {
+      const step = harness({ ...geometry, format: { keyBits: bits, valueBits: bits, simulated } });
+      return step([chunk(150, 0, [...Array(10).keys()])], values, { check: false });
+    };
+    const simulated = run(true);
+    const error = run(false).reduce((sum, value, i) => sum + (value - simulated[i]!) ** 2, 0);
+    const power = simulated.reduce((sum, value) => sum + value ** 2, 0);
+    expect(Math.sqrt(error / power)).toBeLessThan(tolerance);
+  });
+
   test('a key or value that is not a number harms only rows that see it', () => {
     const setting = {
       format: { keyBits: 4, valueBits: 4 } as const,
@@ -196,6 +241,6 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
 
   test('a block outside the cache is refused before anything is written', () => {
     const step = harness({ format: { keyBits: 32, valueBits: 32 }, numHeads: 1, numKvHeads: 1, headDim: 16 });
-    expect(() => step([chunk(1, 0, [32])], new Float32Array(48))).toThrowError(/block 32 of 32/);
+    expect(() => step([chunk(1, 0, [128])], new Float32Array(48))).toThrowError(/block 128 of 128/);
   });
 });
