@@ -45,6 +45,7 @@ const figures = `
 
 const plots = `
   .plot { padding: 22px 8px 24px 46px; }
+  .plot + figcaption .legend { margin-top: 16px; }
   .plot.bare { padding: 4px 0 18px; }
   .plot.named { padding-left: 84px; }
   .plot.direct { padding-right: 150px; }
