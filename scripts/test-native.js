@@ -45,6 +45,7 @@ const common = [
   '-Wno-maybe-uninitialized',
   '-fno-math-errno',
   '-fno-trapping-math',
+  '-ffp-contract=on',
 ];
 // Sanitized code is slow enough; -O1 keeps line numbers true.
 const mode = sanitize ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : ['-O3'];
