@@ -23,16 +23,20 @@ const golden = (
   }
 ).ladder;
 
-async function perplexity(name: string, recipe: Recipe): Promise<number> {
+async function perplexity(
+  name: string,
+  recipe: Recipe,
+  { count = 64, windows = 100 }: { count?: number; windows?: number } = {},
+): Promise<number> {
   const path = join(root, 'models', name);
   const checkpoint = openCheckpoint(path);
   const tokenizer = loadTokenizer(path);
   const calibration = tokenizer.encode(readFileSync(join(texts, 'calibration.txt'), 'utf8'));
-  const samples = calibrationWindows(calibration, { samples: 64, sequenceLength: 256 });
+  const samples = calibrationWindows(calibration, { samples: count, sequenceLength: 256 });
   const source = await simulate(checkpoint, { backend, recipe, samples });
   using model = new Model(source, { backend, maxTokens: 512, maxOutputs: 512 });
   using scorer = new Scorer({ model, backend, window: 512 });
-  const tokenIds = tokenizer.encode(readFileSync(join(texts, 'test.txt'), 'utf8'));
+  const tokenIds = tokenizer.encode(readFileSync(join(texts, 'test.txt'), 'utf8')).slice(0, 512 * windows);
   return (await measurePerplexity({ scorer, tokenIds, window: 512 })).perplexity;
 }
 
@@ -60,6 +64,14 @@ test.each(['tiny-classics-outliers', 'tiny-classics'])(
     expect(ours - full).toBeLessThan(0.5 * (published - full));
   },
 );
+
+test('formats are ordered as their bits let expect', async () => {
+  const losses: number[] = [];
+  for (const name of ['w8a8', 'w4a8kv4', 'atom', 'atom-nvfp4', 'atom-mxfp4', 'atom-w3a3']) {
+    losses.push(await perplexity('tiny-classics', small(name), { count: 16, windows: 24 }));
+  }
+  expect(losses).toEqual([...losses].sort((a, b) => a - b));
+}, 240_000);
 
 test('groups that do not divide the channels are refused before anything is computed', async () => {
   const checkpoint = openCheckpoint(join(root, 'models/tiny-classics'));
