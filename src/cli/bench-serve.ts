@@ -127,7 +127,7 @@ function headings(memory: number): string {
 function lineOf(loop: string, result: LoopResult): string {
   const { timeToFirstToken: first, timePerToken: token } = result;
   const three = (values: typeof first, factor: number, digits: number) =>
-    [values.p50, values.p90, values.p99].map((value) => (value * factor).toFixed(digits)).join('/');
+    [values.p50, values.p90, values.p99].map((value) => decimals(value * factor, digits)).join('/');
   return tableLine(widths, [
     result.scheme,
     loop,
@@ -135,11 +135,14 @@ function lineOf(loop: string, result: LoopResult): string {
     result.requestsPerSecond.toFixed(2),
     three(first, 1, 2),
     three(token, 1000, 1),
-    result.batch.mean.toFixed(1),
-    `${(result.cache.mean * 100).toFixed(0)} %`,
-    result.waitingMean.toFixed(1),
+    decimals(result.batch.mean, 1),
+    `${decimals(result.cache.mean * 100, 0)} %`,
+    decimals(result.waitingMean, 1),
   ]);
 }
+
+/** A dash where nothing was there to measure. */
+const decimals = (value: number, digits: number) => (Number.isNaN(value) ? '-' : value.toFixed(digits));
 
 /** Where the steps' time went. */
 function breakdowns(results: readonly LoopResult[]): string {
