@@ -10,6 +10,7 @@
 #include "integer_row.h"
 #include "memory.h"
 #include "simd.h"
+#include "threads.h"
 
 namespace atom {
 
@@ -96,6 +97,16 @@ inline void store_row(const ActivationSpec& spec, int64_t row, const float* valu
                   IntegerRange::symmetric,
                   static_cast<float>(spec.outlier_clip));
   }
+}
+
+/// `body(row)` for every row that is to be stored. Integer rows of a tile lie in the same cache lines, so one thread takes
+/// them all. `work` estimates the operations of all rows together.
+template <class Body>
+inline void for_rows(const ActivationSpec& spec, int64_t rows, int64_t work, Body&& body) {
+  const int64_t step = spec.kind == ActivationKind::integer ? kRowTile : 1;
+  parallel_for((rows + step - 1) / step, [&](int64_t task, int) {
+    for (int64_t row = task * step; row < std::min(rows, (task + 1) * step); ++row) body(row);
+  }, work);
 }
 
 }  // namespace

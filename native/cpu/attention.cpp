@@ -149,7 +149,7 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
   // Heads of a row come from different tasks, so rows are stored once all are there.
   const bool done = out->kind == ActivationKind::f32 && !out->reorder;
   if (done && list.parts == 0) return;
-  parallel_for(batch->tokens, [&](int64_t row, int) {
+  for_rows(*out, batch->tokens, batch->tokens * heads * dim * 16, [&](int64_t row) {
     float* const values = results + row * heads * dim;
     const Split split = list.splits[row];
     for (int64_t head = 0; head < heads && split.parts > 0; ++head) {
@@ -161,7 +161,7 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
     float* target = row_target(*out, row, values);
     if (target != values) std::copy(values, values + out->channels, target);
     store_row(*out, row, target);
-  }, batch->tokens * heads * dim * 16);
+  });
 }
 
 }  // namespace atom::ATOM_ISA

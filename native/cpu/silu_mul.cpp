@@ -9,7 +9,7 @@ namespace atom::ATOM_ISA {
 
 void silu_mul(const float* gate_up, const ActivationSpec* out, int64_t rows) {
   const int64_t channels = out->channels;
-  parallel_for(rows, [=](int64_t row, int) {
+  for_rows(*out, rows, 20 * rows * channels, [=](int64_t row) {
     const float* gate = gate_up + row * 2 * channels;
     const float* up = gate + channels;
     float* to = row_target(*out, row, thread_scratch(static_cast<size_t>(channels)));
@@ -20,7 +20,7 @@ void silu_mul(const float* gate_up, const ActivationSpec* out, int64_t rows) {
     }
     for (; c < channels; ++c) to[c] = gate[c] / (1.0f + std::exp(-gate[c])) * up[c];
     store_row(*out, row, to);
-  }, 20 * rows * channels);
+  });
 }
 
 }  // namespace atom::ATOM_ISA
