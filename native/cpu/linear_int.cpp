@@ -25,6 +25,10 @@ constexpr int64_t kBlockRows = 27 * kRowTile;
 // Channels that a tile takes at once: its activations then stay in the first-level cache while panels stream past.
 constexpr int64_t kStretch = 4096;
 
+// How far ahead weights are asked for, in bytes: panels follow one another, and the machine's own prefetching stops at
+// every page. Worth a third of the time of 16 rows, and all of a single row's where memory is far.
+constexpr int64_t kAhead = 8192;
+
 inline VecF load_scales(const uint8_t* from, bool wide) {
   if (wide) return load(reinterpret_cast<const float*>(from));
   const auto* halves = reinterpret_cast<const uint16_t*>(from);
@@ -76,6 +80,7 @@ template <int Count, int Bits>
     });
   };
   for (int64_t step = 0; step < steps; ++step) {
+    unroll<kTileVectors>([&](auto v) { __builtin_prefetch(w + kAhead + v * 64); });
     VecB raw[kTileVectors], values[kTileVectors];
     unroll<kTileVectors>([&](auto v) { raw[v] = load_bytes(w + v * kLanes * 4); });
     if constexpr (Bits == 4) {
