@@ -46,6 +46,7 @@ export function loadCore(path: string, options: EngineOptions = {}): LoadedCore 
   try {
     const backend = own(new CpuBackend());
     const model = own(loadModel(path, { backend, compute, maxTokens, maxOutputs: maxBatch, maxPositions }));
+    if (threads === undefined) leaveCoreFree(model);
     const plan = planEngine(
       {
         blockBytes: bytesOfBlock(model, blockSize),
@@ -65,6 +66,14 @@ export function loadCore(path: string, options: EngineOptions = {}): LoadedCore 
     dispose();
     throw error;
   }
+}
+
+/** A step of so few weights is over before a second core has joined in; HTTP and the rest have better use for it. */
+const worthAllCores = 64 * 2 ** 20;
+
+function leaveCoreFree(model: Model): void {
+  const cores = nativeAddon().threadCount();
+  if (model.weightBytes < worthAllCores && cores > 1) nativeAddon().setThreadCount(cores - 1);
 }
 
 /** All layers; what a cache of one block takes is what each block of a larger one takes. */

@@ -11,7 +11,7 @@ export interface EngineOptions {
   readonly maxStepTokens?: number;
   /** Arithmetic of a plain checkpoint, default bf16. */
   readonly compute?: 'f32' | 'bf16';
-  /** Threads of the kernels, by default one per physical core. */
+  /** Threads of the kernels, by default one per physical core, one fewer for models of a few megabytes. */
   readonly threads?: number;
   /** Tokens of a cache block, a multiple of 16; default 32. */
   readonly blockSize?: number;

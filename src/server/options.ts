@@ -84,7 +84,11 @@ export const serverOptions = z.strictObject({
     'n',
     'guess up to n tokens ahead from the text itself: faster where text repeats, the same tokens always',
   ),
-  threads: about(whole(1, 1024).optional(), 'n', 'threads of the kernels (default: one per physical core)'),
+  threads: about(
+    whole(1, 1024).optional(),
+    'n',
+    'threads of the kernels (default: one per physical core, one fewer for models of a few megabytes)',
+  ),
   strictPrecision: about(
     toggle.default(false),
     undefined,
