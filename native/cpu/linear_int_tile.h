@@ -1,0 +1,219 @@
+// One tile of linear_int: a few rows of activations times two vectors of outputs.
+//
+//   rows       (rows / 7) tiles of [k / 4][7 rows][4 bytes], as integer_row.h stores them
+//   weights    a panel of [k / 8][32 outputs][4 bytes] of nibbles, or [k / 4] of bytes, as linear_int.h describes it
+//   registers  7 x 2 integer sums, 7 x 2 totals, 2 weights, 1 activation: 31 of 32
+//
+//   cost per 8 channels, of 32 outputs and 7 rows: 28 dot products, 14 loads of activations, two of weights and 6 operations
+//   to open their nibbles; per group 14 conversions, 14 products of scales and 14 sums: a sixteenth of 128 channels' time
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "dot_bytes.h"
+#include "linear_int.h"
+#include "unrolled.h"
+
+namespace atom::ATOM_ISA {
+
+namespace {
+
+// Where there are 32 registers a whole tile of rows keeps its integer sums and its totals in them; else it is taken in
+// pieces.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kPieceRows = static_cast<int>(kRowTile);  // 14 + 14 + 4 of 32
+#else
+constexpr int kPieceRows = 4;  // 8 + 4 of 16, totals in memory
+#endif
+constexpr int kTileVectors = 2;
+constexpr int kParts = static_cast<int>(kPanel) / (kTileVectors * kLanes);  // tiles across a panel
+
+/// Rows of a tile, from the first that is taken on.
+struct TileRows {
+  const int8_t* codes;
+  const float* scales;
+  const int32_t* sums;
+  int64_t groups;
+};
+
+/// Where the results of a tile go: `rows` of them from `at` on, `width` of its outputs.
+struct TileTarget {
+  float* at;
+  int64_t stride, width;
+  const float* bias;  // of its first output, or null
+  bool accumulate;
+
+  /// Results are far away when they are written: their lines are asked for before the tile begins.
+  template <int Count>
+  void ask() const {
+    unroll<Count>([&](auto r) {
+      for (int64_t c = 0; c < kTileVectors * kLanes; c += 16) __builtin_prefetch(at + r * stride + c, 1);
+    });
+  }
+
+  void write(int row, int vector, VecF total) const {
+    const int64_t first = vector * kLanes, count = std::min<int64_t>(kLanes, width - first);
+    float* to = at + row * stride + first;
+    if (count == kLanes) {
+      if (bias) total += load(bias + first);
+      store(to, accumulate ? load(to) + total : total);
+      return;
+    }
+    float lanes[kLanes];
+    store(lanes, total);
+    for (int64_t i = 0; i < count; ++i) {
+      const float value = bias ? lanes[i] + bias[first + i] : lanes[i];
+      to[i] = accumulate ? to[i] + value : value;
+    }
+  }
+};
+
+/// What a tile asks memory for while it computes: `step` bytes on at every load of weights.
+struct Ahead {
+  const uint8_t* at;
+  int64_t step;
+};
+
+inline VecF load_scales(const uint8_t* from, bool wide) {
+  if (wide) return load(reinterpret_cast<const float*>(from));
+  const auto* halves = reinterpret_cast<const uint16_t*>(from);
+#if defined(__AVX512F__)
+  return (VecF)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
+#elif defined(__AVX2__)
+  return (VecF)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)));
+#elif defined(__aarch64__)
+  return (VecF)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves)));
+#else
+  VecF v;
+  for (int i = 0; i < kLanes; ++i) v[i] = f16_to_float(halves[i]);
+  return v;
+#endif
+}
+
+/// The same value in every lane, loaded so: adding it to zeros would cost an operation.
+inline VecI same(const void* from) {
+  int32_t word;
+  std::memcpy(&word, from, sizeof word);
+#if defined(__AVX512F__)
+  return (VecI)_mm512_set1_epi32(word);
+#elif defined(__AVX2__)
+  return (VecI)_mm256_set1_epi32(word);
+#else
+  return VecI{} + word;
+#endif
+}
+
+/// Few rows have few sums, and each must wait for the product before: the halves of a byte then have sums of their own.
+template <int Count, int Bits>
+constexpr int kChains = Bits == 4 && Count <= 4 && kPieceRows > 4 ? 2 : 1;
+
+/// Dot products of one group: `steps` times 8 channels of 4 bits, or 4 of 8. Moves `codes` on.
+template <int Count, int Bits>
+[[gnu::always_inline]] inline void dot_group(VecI* sums, const int8_t*& codes, const uint8_t* w, int64_t steps,
+                                             Ahead& ahead) {
+  constexpr int64_t kWords = Bits == 4 ? 2 : 1;  // of four channels
+  const auto multiply = [&](const VecB* values, auto word) __attribute__((always_inline)) {
+    unroll<Count>([&](auto r) __attribute__((always_inline)) {
+      const VecB x = held((VecB)same(codes + r * 4 + word * kRowTile * 4));
+      unroll<kTileVectors>([&](auto v) __attribute__((always_inline)) {
+        VecI& sum = sums[(word % kChains<Count, Bits> * Count + r) * kTileVectors + v];
+        sum = dot_bytes<Bits>(sum, values[v], x);
+      });
+    });
+  };
+  for (int64_t step = 0; step < steps; ++step) {
+    unroll<kPanel * 4 / 64>([&](auto line) { __builtin_prefetch(ahead.at + line * 64); });
+    ahead.at += ahead.step;
+    VecB raw[kTileVectors], values[kTileVectors];
+    unroll<kTileVectors>([&](auto v) { raw[v] = load_bytes(w + v * kLanes * 4); });
+    if constexpr (Bits == 4) {
+      unroll<kTileVectors>([&](auto v) { values[v] = held(low_nibbles(raw[v])); });
+      multiply(values, std::integral_constant<int, 0>());
+      unroll<kTileVectors>([&](auto v) { values[v] = held(high_nibbles(raw[v])); });
+      multiply(values, std::integral_constant<int, 1>());
+    } else {
+      unroll<kTileVectors>([&](auto v) { values[v] = held(raw[v]); });
+      multiply(values, std::integral_constant<int, 0>());
+    }
+    w += kPanel * 4;
+    codes += kWords * kRowTile * 4;
+  }
+}
+
+/// Adds one group to `totals`. `w` points at the tile's outputs among the group's codes.
+template <int Count, int Bits>
+[[gnu::always_inline]] inline void add_group(VecF* totals, const TileRows& rows, int64_t group, const int8_t*& codes,
+                                             const uint8_t* w, const uint8_t* scales, bool wide, int64_t channels,
+                                             Ahead& ahead) {
+  VecI sums[kChains<Count, Bits> * Count * kTileVectors] = {};
+  unroll<Count>([&](auto r) {
+    // -offset * sum, the offset being 8 or 128.
+    const VecI start = -(same(rows.sums + r * rows.groups + group) << (Bits - 1));
+    unroll<kTileVectors>([&](auto v) { sums[r * kTileVectors + v] = start; });
+  });
+  const int64_t steps = channels * Bits / 32;
+  // The usual group, with its count known: a loop of unknown length costs a twentieth.
+  if (Bits == 4 && steps == 16) dot_group<Count, Bits>(sums, codes, w, 16, ahead);
+  else dot_group<Count, Bits>(sums, codes, w, steps, ahead);
+  if constexpr (kChains<Count, Bits> == 2) {
+    unroll<Count * kTileVectors>([&](auto i) { sums[i] += sums[Count * kTileVectors + i]; });
+  }
+  VecF by[kTileVectors];
+  unroll<kTileVectors>([&](auto v) { by[v] = held(load_scales(scales + v * kLanes * (wide ? 4 : 2), wide)); });
+  unroll<Count>([&](auto r) {
+    const VecF x = (VecF)same(rows.scales + r * rows.groups + group);
+    unroll<kTileVectors>([&](auto v) {
+      VecF& total = totals[r * kTileVectors + v];
+      total = multiply_add(__builtin_convertvector(sums[r * kTileVectors + v], VecF), by[v] * x, total);
+    });
+  });
+}
+
+/// All groups of a panel for `Count` rows; `part` says which of its outputs.
+template <int Count>
+void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* panel, int part, Ahead ahead,
+          const TileTarget& target) {
+  target.ask<Count>();
+  VecF totals[Count * kTileVectors];
+  unroll<Count * kTileVectors>([&](auto i) { totals[i] = VecF{}; });
+  const bool wide = weight.wide_scales != 0;
+  const int64_t channels = padded_channels(weight.group_size);
+  const int64_t code_bytes = channels * kPanel * weight.bits / 8;
+  const int64_t code_offset = part * kTileVectors * kLanes * 4;
+  const int64_t scale_offset = part * kTileVectors * kLanes * (wide ? 4 : 2);
+  const int8_t* codes = rows.codes;
+  const uint8_t* w = panel;
+  const auto add = [&](auto bits, int64_t group, int64_t bytes, int64_t count) __attribute__((always_inline)) {
+    add_group<Count, bits>(totals, rows, group, codes, w + code_offset, w + bytes + scale_offset, wide, count, ahead);
+    w += bytes + weight.scale_bytes();
+  };
+  if (weight.bits == 4) {
+    for (int64_t g = 0; g < weight.groups; ++g) add(std::integral_constant<int, 4>(), g, code_bytes, channels);
+  } else {
+    for (int64_t g = 0; g < weight.groups; ++g) add(std::integral_constant<int, 8>(), g, code_bytes, channels);
+  }
+  if (weight.outliers > 0) {
+    const int64_t count = padded_channels(weight.outliers);
+    add(std::integral_constant<int, 8>(), weight.groups, count * kPanel, count);
+  }
+  unroll<Count * kTileVectors>([&](auto i) { target.write(i / kTileVectors, i % kTileVectors, totals[i]); });
+}
+
+using TileFn = void(const TileRows&, const IntegerWeight&, const uint8_t*, int, Ahead, const TileTarget&);
+
+struct Tiles {
+  TileFn* at[kPieceRows] = {};
+  constexpr Tiles() { fill(std::make_integer_sequence<int, kPieceRows>()); }
+
+ private:
+  template <int... Count>
+  constexpr void fill(std::integer_sequence<int, Count...>) {
+    ((at[Count] = tile<Count + 1>), ...);
+  }
+};
+
+}  // namespace
+
+}  // namespace atom::ATOM_ISA
