@@ -43,7 +43,8 @@ export interface RunnerOptions {
 /** What the runner remembers of a sequence between steps. */
 interface Memory {
   readonly sampler: SequenceSampler;
-  readonly promptScores: (TokenLogprob | null)[];
+  /** So far; undefined where they are not asked for, are another answer's matter, or have been told. */
+  promptScores: (TokenLogprob | null)[] | undefined;
 }
 
 export class Runner implements Disposable {
@@ -110,10 +111,8 @@ export class Runner implements Disposable {
     this.#wrongGuess = undefined;
     let firstRow = 0;
     for (const run of runs) {
-      const scored = wantsScores(run.sequence)
-        ? this.#memoryOf(run.sequence).promptScores.length - 1
-        : Infinity;
-      const from = Math.max(run.start, Math.min(scored, samplesFrom(run)));
+      const scores = this.#scoresOf(run.sequence);
+      const from = Math.max(run.start, Math.min(scores ? scores.length - 1 : Infinity, samplesFrom(run)));
       for (let position = from; position < run.start + run.count; position++) {
         this.#rows.push(firstRow + position - run.start);
         this.#positions.push(position);
@@ -134,7 +133,7 @@ export class Runner implements Disposable {
       const run = this.#owners[first + i]!;
       const position = this.#positions[first + i]!;
       const logits = all.subarray(i * vocab, (i + 1) * vocab);
-      if (wantsScores(run.sequence)) this.#scorePrompt(run.sequence, { position, logits, results });
+      this.#scorePrompt(run.sequence, { position, logits, results });
       if (position < samplesFrom(run) || this.#wrongGuess === run) continue;
       for (const sample of run.samples) this.#sample(run, { sample, logits, results });
     }
@@ -178,16 +177,25 @@ export class Runner implements Disposable {
     }
   }
 
-  /** Row `position` tells how probable the prompt's next token was. */
+  /** Row `position` tells how probable the prompt's next token was, where that is asked. */
   #scorePrompt(
     sequence: Sequence,
     { position, logits, results }: { position: number; logits: Float32Array; results: StepResults },
   ): void {
+    const scores = this.#scoresOf(sequence);
+    if (!scores) return;
     const { prompt, promptLogprobs = 0 } = sequence.request;
-    const { promptScores } = this.#memoryOf(sequence);
     const next = prompt[position + 1];
-    if (next !== undefined) promptScores.push(tokenLogprob(logits, next, promptLogprobs));
-    else results.promptScores(sequence, promptScores);
+    if (next !== undefined) {
+      scores.push(tokenLogprob(logits, next, promptLogprobs));
+      return;
+    }
+    results.promptScores(sequence, scores);
+    this.#memoryOf(sequence).promptScores = undefined;
+  }
+
+  #scoresOf(sequence: Sequence): Memory['promptScores'] {
+    return sequence.request.promptLogprobs === undefined ? undefined : this.#memoryOf(sequence).promptScores;
   }
 
   #timed<T>(work: () => T): T {
@@ -202,7 +210,8 @@ export class Runner implements Disposable {
     if (known) return known;
     const { request, index } = sequence;
     const sampler = new SequenceSampler({ sampling: request.sampling, prompt: request.prompt, index });
-    const memory: Memory = { sampler, promptScores: [null] };
+    const isAsked = request.promptLogprobs !== undefined && index === 0;
+    const memory: Memory = { sampler, promptScores: isAsked ? [null] : undefined };
     this.#memories.set(sequence, memory);
     return memory;
   }
@@ -210,11 +219,6 @@ export class Runner implements Disposable {
   [Symbol.dispose](): void {
     for (const resource of [this.#cache, this.#buffer, this.#outputRows]) resource[Symbol.dispose]();
   }
-}
-
-/** Whether a prompt's scores are asked for and not all there yet; its own tokens have not begun. */
-function wantsScores({ request, generated }: Sequence): boolean {
-  return request.promptLogprobs !== undefined && generated === 0;
 }
 
 /** Position of the first row that is sampled from; beyond the run where nobody samples. */

@@ -166,8 +166,9 @@ export class Scheduler {
       // The last token is always run: its hidden state gives the logits. Scores of a prompt need all of it.
       const scoring = request.promptLogprobs !== undefined && next.generated === 0;
       const known = scoring ? 0 : table.takeKnown(tokens, length - 1);
-      // Every running answer may soon need a block.
-      if (table.blocksNeeded(length, known) + this.#running.length > blocks.numFree) {
+      const needed = table.blocksNeeded(length, known);
+      const spare = this.#running.length > 0 ? this.#spareWith(next) : 0;
+      if (needed + spare > blocks.numFree) {
         table.release();
         return;
       }
@@ -182,11 +183,22 @@ export class Scheduler {
     }
   }
 
+  /**
+   * Blocks to be left free beside whoever is let in: the next one of each answer, where it will ever need one, so that
+   * nobody gives its own back before everyone has filled a block.
+   */
+  #spareWith(next: Sequence): number {
+    let spare = nextBlocks(next, this.#options.blocks.blockSize);
+    for (const sequence of this.#running) spare += nextBlocks(sequence, this.#options.blocks.blockSize);
+    return spare;
+  }
+
   /** At the end of a prompt the request's other answers begin; at the end of what is computed again, nobody else. */
   #samplesOf({ sequence, start, count }: Run): readonly Sequence[] {
     const { request } = sequence;
     if (start + count < sequence.length) return [];
-    if (sequence.generated > 0) return [sequence];
+    if (sequence.forked) return [sequence];
+    sequence.forked = true;
     const siblings = Array.from({ length: request.n - 1 }, (_, i) => sequence.fork(i + 1));
     for (const sibling of siblings) this.#running.add(sibling);
     const samples = [sequence, ...siblings];
@@ -220,6 +232,17 @@ export class Scheduler {
  */
 function computedAfter({ length }: Sequence, end: number): number {
   return Math.min(end, length - 1);
+}
+
+/** Blocks beyond those of its tokens that a sequence takes next, if it takes any: one, or one for each answer to its prompt. */
+function nextBlocks(sequence: Sequence, blockSize: number): number {
+  const { request, promptLength, length, forked } = sequence;
+  const answers = forked ? 1 : request.n;
+  // An answer's last token is never run.
+  const most = promptLength + Math.max(1, request.maxTokens) - 1;
+  // Several answers part in the prompt's last block, each with a copy.
+  const held = answers > 1 ? length : Math.ceil(length / blockSize) * blockSize;
+  return most > held ? answers : 0;
 }
 
 /** Whether the sequence has more to run than its last token, or has no token of its own yet. */

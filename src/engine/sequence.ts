@@ -24,6 +24,8 @@ export class Sequence {
   length: number;
   /** Leading tokens whose keys and values are in the cache. */
   computed = 0;
+  /** Whether the request's other answers have begun: its prompt has been run to its end. */
+  forked = false;
   finish: FinishReason | undefined;
   /** Tokens of the prompt that the cache held when the sequence first started; undefined before. */
   cachedTokens: number | undefined;
@@ -72,6 +74,7 @@ export class Sequence {
     const other = new Sequence(request, { index, arrival, arrivedAt, table: this.table.fork() });
     other.startedAt = this.startedAt;
     other.computed = this.computed;
+    other.forked = true;
     other.cachedTokens = this.promptLength;
     return other;
   }

@@ -75,7 +75,7 @@ describe.each(['f32', 'bf16'] as const)('computing in %s', (compute) => {
     }
     const crowded = tokensOf(model, { numBlocks: 9, blockSize: 16, maxStepTokens: 40 }, requests);
     expect(crowded.tokens).toEqual(tokens);
-    expect(crowded.stats.preemptions).toBeGreaterThan(5);
+    expect(crowded.stats.preemptions).toBeGreaterThan(3);
     const guessing = tokensOf(model, { speculative: 5, numBlocks: 60, blockSize: 16 }, requests);
     expect(guessing.tokens).toEqual(tokens);
   });

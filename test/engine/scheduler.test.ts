@@ -14,6 +14,7 @@ test('100,000 random events keep every invariant, and each answer ends once, as 
     cancelled: 0,
     refused: 0,
     guessed: 0,
+    late: 0,
     tokens: 0,
   };
   for (let seed = 0; seed < 40; seed++) {

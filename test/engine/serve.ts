@@ -28,9 +28,12 @@ export const demoModel = (compute: 'f32' | 'bf16'): Model =>
 
 export interface CoreSettings
   extends Partial<EnginePlan>,
-    Partial<Pick<CoreOptions, 'prefixCache' | 'speculative'>> {}
+    Partial<Pick<CoreOptions, 'prefixCache' | 'speculative' | 'grammars'>> {}
 
-export function demoCore(model: Model, { prefixCache, speculative, ...plan }: CoreSettings = {}): EngineCore {
+export function demoCore(
+  model: Model,
+  { prefixCache, speculative, grammars, ...plan }: CoreSettings = {},
+): EngineCore {
   const { numBlocks = 128, blockSize = 32 } = plan;
   const maxModelLen = Math.min(model.maxPositions, numBlocks * blockSize);
   return new EngineCore({
@@ -39,6 +42,7 @@ export function demoCore(model: Model, { prefixCache, speculative, ...plan }: Co
     plan: { blockSize, numBlocks, kvBytes: 0, maxModelLen, maxBatch: 16, maxStepTokens: 64, ...plan },
     ...(prefixCache !== undefined && { prefixCache }),
     ...(speculative !== undefined && { speculative }),
+    ...(grammars && { grammars }),
   });
 }
 

@@ -9,7 +9,7 @@ import type { FinishReason, Sequence } from '../../src/engine/sequence.ts';
 import type { Step } from '../../src/engine/step.ts';
 import { CacheModel, chain } from './cache-model.ts';
 
-const vocabulary = 12;
+const vocabulary = 24;
 const stopToken = 0;
 
 /** The token after `fact`, for answer `index` of a request. */
@@ -45,7 +45,7 @@ export class Simulation {
   /** Answers that must still end: `request:index`. */
   readonly #expected = new Set<string>();
   readonly #requests = new Map<number, EngineRequest>();
-  readonly counts = { steps: 0, finished: 0, cancelled: 0, refused: 0, guessed: 0, tokens: 0 };
+  readonly counts = { steps: 0, finished: 0, cancelled: 0, refused: 0, guessed: 0, late: 0, tokens: 0 };
   #draws = 0;
   #lastId = 0;
 
@@ -113,7 +113,7 @@ export class Simulation {
       id: ++this.#lastId,
       prompt: Int32Array.from([...common, ...own]),
       n,
-      maxTokens: this.#below(1 + Math.min(20, maxModelLen)),
+      maxTokens: this.#below(1 + Math.min(30, maxModelLen)),
       minTokens: 0,
       priority: this.#below(10) === 0 ? 1 : 0,
       stopTokenIds: [stopToken],
@@ -157,6 +157,11 @@ export class Simulation {
   /** Takes tokens from the last rows of a run, the first of them at position `end` - 1. */
   #sample(sample: Sequence, end: number, guesses: number): void {
     if (sample.request.maxTokens === 0) return;
+    // As an answer whose grammar has not said yet what may follow.
+    if (this.#below(30) === 0) {
+      this.counts.late++;
+      return;
+    }
     for (let row = 0; row <= guesses; row++) {
       const fact = this.#cache.fact(sample.table.blocks, end - 1 + row);
       const token = tokenAfter(fact, sample.request, sample.index);
