@@ -1,135 +1,101 @@
 // The measurements of the figure of Atom's paper (Zhao et al., 2024, figure 11): throughput and latency of every scheme
-// against the batch, and what each serves in the same memory. All schemes are loaded, and measured in turn, a few seconds
-// each, so that a machine that drifts drifts for all alike.
-import { availableMemory } from 'node:process';
-import { AtomError } from '../errors.ts';
+// against the batch, and what each serves in the same memory. All schemes are loaded, and measured in turn.
 import type { LoadedScheme } from './loaded-scheme.ts';
-import { type SequenceShape, SteadyLoop } from './steady-loop.ts';
-import { type Summary, summarize } from './summary.ts';
-import { Workload } from './workload.ts';
+import { latencyAt } from './memory-sweep.ts';
+import { plainScheme } from './schemes.ts';
+import type { SequenceShape, SteadyLoop } from './steady-loop.ts';
+import { type BatchPoint, Loops, measureInTurn, type TurnOptions } from './turns.ts';
 
-export interface TurnOptions {
+export interface MeasureOptions extends TurnOptions {
   readonly shape: SequenceShape;
-  /** Seconds measured per scheme and batch. */
-  readonly seconds: number;
-  /** Turns that these are divided into. */
-  readonly rounds: number;
-}
-
-export interface CompareOptions extends TurnOptions {
   /** Ascending. */
   readonly batches: readonly number[];
+  /** Bytes that all schemes have for weights and cache together; without it only the curve is measured. */
+  readonly memory?: number | undefined;
   readonly onPoint?: (point: BatchPoint) => void;
-}
-
-/** One scheme with so many sequences always running. */
-export interface BatchPoint
-  extends Pick<Summary, 'tokensPerSecond' | 'betweenTokens' | 'breakdown' | 'steps'> {
-  readonly scheme: string;
-  /** Sequences that run or wait for room. */
-  readonly batch: number;
-  /** Those that ran, on average: all of them, unless memory is short. */
-  readonly running: number;
 }
 
 /** A scheme in the memory that all have. */
 export interface MemoryPoint extends BatchPoint {
-  /** Sequences that its cache holds; `batch` is less where the engine runs no more together. */
+  /** Sequences that its cache holds; `batch` is less where fewer were asked for. */
   readonly fits: number;
 }
 
-/** Points of one batch next to each other. Throws `out-of-memory` where the caches together do not fit this machine. */
-export function compareBatches(loaded: readonly LoadedScheme[], options: CompareOptions): BatchPoint[] {
-  const most = options.batches.at(-1)!;
-  const tokens = options.shape.prompt + options.shape.answer;
-  // Whoever is let in must find a free block for each that runs already.
-  using turns = new Turns(
-    loaded.map((scheme) => ({ scheme, cache: most * (scheme.sequenceBytes(tokens) + scheme.blockBytes) })),
-    options.shape,
-  );
-  return options.batches.flatMap((batch) =>
-    turns.measure(
-      loaded.map(() => batch),
+export interface InMemory {
+  readonly memory: number;
+  /** As many sequences as fit, up to the largest batch; nothing of a scheme whose weights do not fit. */
+  readonly points: readonly MemoryPoint[];
+  /**
+   * The 16-bit model with all that fit, and of the others so many sequences that their tokens come as quickly, by the
+   * curve's 90th percentile; absent where the 16-bit model is not measured or does not fit.
+   */
+  readonly asQuick?: readonly MemoryPoint[];
+}
+
+export interface Measured {
+  /** Points of one batch next to each other. */
+  readonly curve: readonly BatchPoint[];
+  readonly inMemory?: InMemory;
+}
+
+/** Below the latency that must not be passed, so that a run's own noise does not pass it. */
+const margin = 0.96;
+
+/** Throws `out-of-memory` where the caches together do not fit this machine. */
+export function measureSchemes(loaded: readonly LoadedScheme[], options: MeasureOptions): Measured {
+  const { batches, shape, memory } = options;
+  const most = batches.at(-1)!;
+  using loops = new Loops(shape);
+  const largest = new Map(loaded.map((scheme) => [scheme, loops.start(scheme, most)]));
+  const curve = batches.flatMap((batch) => {
+    const points = measureInTurn(
+      loaded.map((scheme) => ({ loop: largest.get(scheme)!, batch })),
       options,
-    ),
-  );
-}
+    );
+    for (const point of points) options.onPoint?.(point);
+    return points;
+  });
+  if (memory === undefined) return { curve };
 
-/** What every scheme serves when weights and cache together take `memory` bytes; nothing of one that does not fit. */
-export function compareInMemory(
-  loaded: readonly LoadedScheme[],
-  { memory, shape, seconds, rounds }: TurnOptions & { memory: number },
-): MemoryPoint[] {
-  const { prompt, answer } = shape;
   const fitting = loaded
-    .map((scheme) => ({ scheme, fits: scheme.sequencesIn(memory, prompt + answer) }))
-    .filter(({ fits }) => fits > 0)
-    .map(({ scheme, fits }) => {
-      const most = scheme.maxBatch * (scheme.sequenceBytes(prompt + answer) + scheme.blockBytes);
-      const cache = Math.min(memory - scheme.weightBytes, most);
-      return { scheme, fits, sequences: Math.min(fits, scheme.maxBatch), cache };
-    });
-  using turns = new Turns(fitting, shape);
-  const points = turns.measure(
-    fitting.map(({ sequences }) => sequences),
-    { seconds, rounds },
+    .map((scheme) => ({ scheme, fits: scheme.sequencesIn(memory, shape.prompt + shape.answer) }))
+    .filter(({ fits }) => fits > 0);
+  const measure = (entries: readonly Entry[]) =>
+    measureInTurn(entries, options).map((point, i) => ({ ...point, fits: entries[i]!.fits }));
+  // A loop of the largest batch is the same engine in every memory that holds it, and is full already.
+  const full = fitting.map(
+    ({ scheme, fits }): Entry => ({
+      ...{ scheme, fits, batch: Math.min(fits, most) },
+      loop: fits >= most ? largest.get(scheme)! : loops.start(scheme, fits),
+    }),
   );
-  return points.map((point, i) => ({ ...point, fits: fitting[i]!.fits }));
+  const points = measure(full);
+  const plain = full.find(({ scheme }) => scheme.name === plainScheme.name);
+  const limit = points.find(({ scheme }) => scheme === plainScheme.name)?.betweenTokens.p90;
+  if (!plain || limit === undefined) return { curve, inMemory: { memory, points } };
+  const quick = full.flatMap((entry): Entry[] => {
+    if (entry === plain) return [plain];
+    const own = curve.filter(({ scheme }) => scheme === entry.scheme.name);
+    const batch = quickBatch(own, { most: entry.batch, limit: margin * limit });
+    if (batch === 0 || batch === entry.batch) return batch === 0 ? [] : [entry];
+    return [{ ...entry, batch, loop: loops.start(entry.scheme, batch) }];
+  });
+  return { curve, inMemory: { memory, points, asQuick: measure(quick) } };
 }
 
-/** Steady loops that are measured in turn. */
-class Turns implements Disposable {
-  readonly #loops: readonly SteadyLoop[];
+interface Entry {
+  readonly scheme: LoadedScheme;
+  readonly fits: number;
+  readonly batch: number;
+  readonly loop: SteadyLoop;
+}
 
-  /** Each scheme with the bytes of its cache. */
-  constructor(
-    entries: readonly { readonly scheme: LoadedScheme; readonly cache: number }[],
-    shape: SequenceShape,
-  ) {
-    const needed = entries.reduce((sum, { cache }) => sum + cache, 0);
-    if (needed > availableMemory()) {
-      throw new AtomError(
-        'out-of-memory',
-        `the caches of all schemes need ${needed} bytes together, and ${availableMemory()} are free; measure smaller --batches, or fewer --schemes`,
-      );
-    }
-    const workload = new Workload();
-    this.#loops = entries.map(({ scheme, cache }) => {
-      return new SteadyLoop(scheme.engineIn(scheme.weightBytes + cache), { shape, workload });
-    });
-  }
-
-  /** `batches[i]` sequences of loop i. */
-  measure(
-    batches: readonly number[],
-    { seconds, rounds, onPoint }: Omit<CompareOptions, 'shape' | 'batches'>,
-  ): BatchPoint[] {
-    for (const [i, loop] of this.#loops.entries()) loop.fill(batches[i]!);
-    const begins = this.#loops.map(({ driver }) => driver.now);
-    for (let round = 0; round < rounds; round++) {
-      for (const [i, loop] of this.#loops.entries()) loop.run(batches[i]!, seconds / rounds);
-    }
-    return this.#loops.map(({ driver }, i) => {
-      const { batch, tokensPerSecond, betweenTokens, breakdown, steps } = summarize(
-        driver,
-        begins[i]!,
-        driver.now,
-      );
-      const point = {
-        scheme: driver.engine.name,
-        batch: batches[i]!,
-        running: batch.mean,
-        tokensPerSecond,
-        betweenTokens,
-        breakdown,
-        steps,
-      };
-      onPoint?.(point);
-      return point;
-    });
-  }
-
-  [Symbol.dispose](): void {
-    for (const loop of this.#loops) loop[Symbol.dispose]();
-  }
+/** The most sequences, up to `most`, of which nine tokens of ten come within `limit` seconds; 0 for none. */
+export function quickBatch(
+  curve: readonly BatchPoint[],
+  { most, limit }: { most: number; limit: number },
+): number {
+  let batch = most;
+  while (batch > 0 && latencyAt(curve, batch) > limit) batch--;
+  return batch;
 }

@@ -1,18 +1,11 @@
 // All of `bench compare`: the curves over the batch, the bars in one memory, and where the paper's ratios are passed.
-import {
-  type BatchPoint,
-  type CompareOptions,
-  compareBatches,
-  compareInMemory,
-  type MemoryPoint,
-} from './compare.ts';
+import { type InMemory, type MeasureOptions, measureSchemes } from './compare.ts';
 import type { LoadedScheme } from './loaded-scheme.ts';
 import { type MemoryNeed, type Passing, passingOf, type SweptMemory, sweepMemory } from './memory-sweep.ts';
 import { plainScheme } from './schemes.ts';
+import type { BatchPoint } from './turns.ts';
 
-export interface ComparisonOptions extends CompareOptions {
-  /** Bytes for weights and cache together. */
-  readonly memory?: number | undefined;
+export interface ComparisonOptions extends MeasureOptions {
   /** Without `memory`: one that holds so many sequences beside the 16-bit weights. */
   readonly sequences: number;
 }
@@ -21,7 +14,7 @@ export interface Comparison {
   readonly needs: readonly MemoryNeed[];
   readonly curve: readonly BatchPoint[];
   /** Absent where the memory depends on the 16-bit model and that is not among the schemes. */
-  readonly inMemory?: { readonly memory: number; readonly points: readonly MemoryPoint[] };
+  readonly inMemory?: InMemory;
   /** Ascending; computed from the curve. */
   readonly sweep: readonly SweptMemory[];
   readonly passings: readonly Passing[];
@@ -36,7 +29,7 @@ const claims = [
 /** Memories up to one that holds so many sequences of the yardsticks. */
 const sweptSequences = 32;
 
-/** Throws as `compareBatches` does. */
+/** Throws as `measureSchemes` does. */
 export function compare(loaded: readonly LoadedScheme[], options: ComparisonOptions): Comparison {
   const { shape, sequences } = options;
   const needs = loaded.map((scheme) => ({
@@ -44,9 +37,9 @@ export function compare(loaded: readonly LoadedScheme[], options: ComparisonOpti
     weightBytes: scheme.weightBytes,
     sequenceBytes: scheme.sequenceBytes(shape.prompt + shape.answer),
   }));
-  const curve = compareBatches(loaded, options);
   const plain = needs.find(({ scheme }) => scheme === plainScheme.name);
   const memory = options.memory ?? (plain && plain.weightBytes + sequences * plain.sequenceBytes);
+  const { curve, inMemory } = measureSchemes(loaded, { ...options, memory });
   const measured = new Set(needs.map(({ scheme }) => scheme));
   const claimed = claims.filter(({ scheme, over }) => measured.has(scheme) && measured.has(over));
   const sweep = sweepMemory(curve, {
@@ -57,9 +50,7 @@ export function compare(loaded: readonly LoadedScheme[], options: ComparisonOpti
   return {
     needs,
     curve,
-    ...(memory !== undefined && {
-      inMemory: { memory, points: compareInMemory(loaded, { ...options, memory }) },
-    }),
+    ...(inMemory && { inMemory }),
     sweep,
     passings: claimed.map((claim) => passingOf(sweep, claim)),
   };

@@ -1,7 +1,7 @@
 // Throughput over the memory that is given, from measured throughput over the batch: how many sequences fit says the
 // arithmetic, what they reach together the curve. And the memory at which the paper's ratios are passed.
 // Pure arithmetic on measurements.
-import type { BatchPoint } from './compare.ts';
+import type { BatchPoint } from './turns.ts';
 
 /** What a scheme needs. */
 export interface MemoryNeed {
@@ -20,6 +20,8 @@ export interface SweptScheme {
   readonly fits: number;
   /** 0 where nothing fits. Read off the curve; beyond its end, what its end reached. */
   readonly tokensPerSecond: number;
+  /** Seconds between tokens that nine of ten do not exceed, read likewise; 0 where nothing fits. */
+  readonly latency: number;
 }
 
 /** Where one scheme is so many times as fast as another in the same memory. */
@@ -38,12 +40,20 @@ export interface Passing {
 
 /** Tokens per second at `batch`, between the nearest two that were measured. */
 export function throughputAt(curve: readonly BatchPoint[], batch: number): number {
+  return valueAt(curve, batch, ({ tokensPerSecond }) => tokensPerSecond);
+}
+
+/** Seconds between tokens that nine of ten do not exceed, at `batch`. */
+export function latencyAt(curve: readonly BatchPoint[], batch: number): number {
+  return valueAt(curve, batch, ({ betweenTokens }) => betweenTokens.p90);
+}
+
+function valueAt(curve: readonly BatchPoint[], batch: number, read: (point: BatchPoint) => number): number {
   const above = curve.find((point) => point.batch >= batch);
   const below = curve.filter((point) => point.batch <= batch).at(-1);
-  if (!above || !below) return (above ?? below)!.tokensPerSecond;
-  if (above === below) return above.tokensPerSecond;
+  if (!above || !below || above === below) return read((above ?? below)!);
   const share = (batch - below.batch) / (above.batch - below.batch);
-  return below.tokensPerSecond + share * (above.tokensPerSecond - below.tokensPerSecond);
+  return read(below) + share * (read(above) - read(below));
 }
 
 /**
@@ -71,7 +81,10 @@ export function sweepMemory(
       memory,
       schemes: needs.map(({ scheme, weightBytes, sequenceBytes }) => {
         const fits = Math.max(0, Math.floor((memory - weightBytes) / sequenceBytes));
-        return { scheme, fits, tokensPerSecond: fits && throughputAt(curves.get(scheme)!, fits) };
+        const curve = curves.get(scheme)!;
+        const [tokensPerSecond, latency] =
+          fits > 0 ? [throughputAt(curve, fits), latencyAt(curve, fits)] : [0, 0];
+        return { scheme, fits, tokensPerSecond, latency };
       }),
     }));
 }

@@ -1,10 +1,11 @@
 // `atom bench compare`: the paper's figure. Every scheme against the batch, and in the same memory.
 import { Command } from 'commander';
-import type { BatchPoint, MemoryPoint } from '../bench/compare.ts';
+import type { InMemory, MemoryPoint } from '../bench/compare.ts';
 import { type Comparison, compare } from '../bench/comparison.ts';
 import type { LoadedScheme } from '../bench/loaded-scheme.ts';
 import type { Passing } from '../bench/memory-sweep.ts';
 import { plainScheme } from '../bench/schemes.ts';
+import type { BatchPoint } from '../bench/turns.ts';
 import type { BenchReport } from '../report/types.ts';
 import {
   chosenModels,
@@ -36,7 +37,7 @@ export function benchCompareCommand(): Command {
   return withModelOptions(
     new Command('compare')
       .description('throughput and latency of each scheme against the batch, and in the same memory')
-      .option('--batches <list>', 'sequences that run together (default: 1,2,4,8,16,32,64,128)', batchList)
+      .option('--batches <list>', 'sequences that run together (default: 1,2,4,8,16,32,64)', batchList)
       .option('--memory <bytes>', 'to compare in (default: what --sequences needs)', bytes)
       .option(
         '--sequences <n>',
@@ -48,7 +49,7 @@ export function benchCompareCommand(): Command {
       .option('--answer <n>', 'tokens of each answer', positiveInteger, 384)
       .option(
         '--seconds <n>',
-        'seconds measured per scheme and batch (default: 10)',
+        'seconds measured per scheme and batch (default: 4)',
         numberBetween(0.01, 1e5),
       ),
   ).action(run);
@@ -57,14 +58,14 @@ export function benchCompareCommand(): Command {
 function run(options: Options): void {
   const started = performance.now();
   const { json, quick, prompt, answer, memory, sequences } = options;
-  const batches = options.batches ?? (quick ? [1, 4] : [1, 2, 4, 8, 16, 32, 64, 128]);
+  const batches = options.batches ?? (quick ? [1, 4] : [1, 2, 4, 8, 16, 32, 64]);
   const { shape, layers, schemes, load } = chosenModels(options, { maxBatch: batches.at(-1)! });
   const settings = {
     shape: { prompt, answer },
     batches,
     memory,
     sequences,
-    seconds: options.seconds ?? (quick ? 0.1 : 10),
+    seconds: options.seconds ?? (quick ? 0.1 : 4),
     rounds: quick ? 2 : 5,
   };
   const say = (line: string) => {
@@ -84,7 +85,7 @@ function run(options: Options): void {
     const comparison = compare(loaded, { ...settings, onPoint: (point) => say(lineOf(point)) });
     deliver(reportOf(comparison, { ...settings, model: shape, layers }, started), options);
     const { inMemory, passings } = comparison;
-    if (inMemory) say(`\n${inMemoryTable(inMemory)}`);
+    if (inMemory) say(`\n${inMemoryTables(inMemory)}`);
     say(`\n${passings.map(passingLine).join('\n')}`);
   } finally {
     for (const model of loaded) model[Symbol.dispose]();
@@ -106,13 +107,20 @@ function reportOf(comparison: Comparison, settings: object, started: number): Be
     ...provenance('Schemes compared', started),
     kernels: [],
     serving,
-    ...(inMemory && { fixedMemory: { bytes: inMemory.memory, bars: inMemory.points } }),
+    ...(inMemory && {
+      fixedMemory: {
+        bytes: inMemory.memory,
+        bars: inMemory.points.map(barOf),
+        ...(inMemory.asQuick && { asQuick: inMemory.asQuick.map(barOf) }),
+      },
+    }),
     memorySweep: {
       schemes: needs.map(({ scheme: name }, i) => ({
         scheme: name,
         points: sweep.map(({ memory, schemes }) => ({
           bytes: memory,
           tokensPerSecond: schemes[i]!.tokensPerSecond,
+          tokenLatency: schemes[i]!.latency,
         })),
       })),
       marks: passings.flatMap(({ memory, ratio, over }) =>
@@ -139,28 +147,37 @@ function lineOf({ scheme, batch, tokensPerSecond, betweenTokens, breakdown }: Ba
   ]);
 }
 
-function inMemoryTable({ memory, points }: { memory: number; points: readonly MemoryPoint[] }): string {
-  const plain = points.find(({ scheme }) => scheme === plainScheme.name);
-  const lines = points.map((point) => {
-    const times = plain && `${(point.tokensPerSecond / plain.tokensPerSecond).toFixed(2)}x`;
-    return tableLine(
-      [10, 6, 6, 9, 12, 8],
-      [
-        point.scheme,
-        point.fits,
-        point.running.toFixed(1),
-        point.tokensPerSecond.toFixed(1),
-        (point.betweenTokens.p90 * 1000).toFixed(1),
-        times ?? '-',
-      ],
-    );
-  });
-  const titles = ['scheme', 'fit', 'ran', 'tokens/s', 'p90 token ms', 'of 16'];
+const barOf = ({ scheme, batch, tokensPerSecond, betweenTokens }: MemoryPoint) => ({
+  ...{ scheme, batch, tokensPerSecond },
+  tokenLatency: betweenTokens.p90,
+});
+
+function inMemoryTables({ memory, points, asQuick }: InMemory): string {
   return [
     `each in ${bytesOf(memory)} for weights and cache`,
-    tableLine([10, 6, 6, 9, 12, 8], titles),
-    ...lines,
+    ...pointTable(points),
+    ...(asQuick
+      ? ['\nthe same, of so many sequences that tokens come as quickly as in 16 bits', ...pointTable(asQuick)]
+      : []),
   ].join('\n');
+}
+
+const pointWidths = [10, 6, 6, 9, 12, 8];
+const pointHeadings = ['scheme', 'fit', 'ran', 'tokens/s', 'p90 token ms', 'of 16'];
+
+function pointTable(points: readonly MemoryPoint[]): string[] {
+  const plain = points.find(({ scheme }) => scheme === plainScheme.name);
+  const lines = points.map(({ scheme, fits, running, tokensPerSecond, betweenTokens }) =>
+    tableLine(pointWidths, [
+      scheme,
+      fits,
+      running.toFixed(1),
+      tokensPerSecond.toFixed(1),
+      (betweenTokens.p90 * 1000).toFixed(1),
+      plain ? `${(tokensPerSecond / plain.tokensPerSecond).toFixed(2)}x` : '-',
+    ]),
+  );
+  return [tableLine(pointWidths, pointHeadings), ...lines];
 }
 
 function passingLine({ scheme, over, ratio, memory, fits, fitsOver, most }: Passing): string {

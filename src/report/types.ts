@@ -230,21 +230,31 @@ export interface ServingMeasure {
 export interface FixedMemory {
   /** For weights and cache together. */
   readonly bytes: number;
-  readonly bars: readonly {
-    readonly scheme: string;
-    /** Sequences that fit. */
-    readonly batch: number;
-    readonly tokensPerSecond: number;
-    readonly peer?: boolean;
-  }[];
+  readonly bars: readonly MemoryBar[];
+  /** The first with all that fit, the others with so many sequences that their tokens come as quickly. */
+  readonly asQuick?: readonly MemoryBar[];
 }
 
-/** Throughput over the memory that all schemes get. */
+export interface MemoryBar {
+  readonly scheme: string;
+  /** Sequences that ran. */
+  readonly batch: number;
+  readonly tokensPerSecond: number;
+  /** Seconds from one token to the next that nine of ten do not exceed. */
+  readonly tokenLatency?: number;
+  readonly peer?: boolean;
+}
+
+/** Throughput and latency over the memory that all schemes get. */
 export interface MemorySweep {
   readonly schemes: readonly {
     readonly scheme: string;
-    /** Ascending. */
-    readonly points: readonly { readonly bytes: number; readonly tokensPerSecond: number }[];
+    /** Ascending; zeros where nothing fits. */
+    readonly points: readonly {
+      readonly bytes: number;
+      readonly tokensPerSecond: number;
+      readonly tokenLatency?: number;
+    }[];
   }[];
   /** Memories that mean something, such as where a ratio is passed. */
   readonly marks: readonly { readonly bytes: number; readonly label: string }[];

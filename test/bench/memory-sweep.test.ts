@@ -1,8 +1,9 @@
 // Arithmetic over made-up curves whose answers are known.
 import { expect, test } from 'vitest';
-import type { BatchPoint } from '../../src/bench/compare.ts';
-import { passingOf, sweepMemory, throughputAt } from '../../src/bench/memory-sweep.ts';
+import { quickBatch } from '../../src/bench/compare.ts';
+import { latencyAt, passingOf, sweepMemory, throughputAt } from '../../src/bench/memory-sweep.ts';
 import { percentiles } from '../../src/bench/summary.ts';
+import type { BatchPoint } from '../../src/bench/turns.ts';
 
 function curve(scheme: string, throughput: Readonly<Record<number, number>>): BatchPoint[] {
   const times = { schedule: 0, model: 1, sample: 0, settle: 0, send: 0, overhead: 0 };
@@ -11,7 +12,7 @@ function curve(scheme: string, throughput: Readonly<Record<number, number>>): Ba
     batch: Number(batch),
     running: Number(batch),
     tokensPerSecond,
-    betweenTokens: percentiles([1]),
+    betweenTokens: percentiles([Number(batch) / tokensPerSecond]),
     breakdown: { ...times, millisecondsPerStep: 1 },
     steps: 1,
   }));
@@ -31,17 +32,26 @@ test('throughput is read off between measured batches, and holds beyond the last
   expect(throughputAt(slow, 100)).toBe(30);
 });
 
+test('so many sequences are as quick as is asked, by the latency between measured batches', () => {
+  // One token takes 0.05 s at 1 and at 4, 0.08 s at 8.
+  expect(latencyAt(fast, 6)).toBeCloseTo(0.065);
+  expect(quickBatch(fast, { most: 8, limit: 0.08 })).toBe(8);
+  expect(quickBatch(fast, { most: 8, limit: 0.066 })).toBe(6);
+  expect(quickBatch(fast, { most: 2, limit: 1 })).toBe(2);
+  expect(quickBatch(fast, { most: 8, limit: 0.04 })).toBe(0);
+});
+
 test('a sweep counts what fits, from memories that hold only one of the schemes', () => {
   const sweep = sweepMemory([...slow, ...fast], { needs, yardsticks: ['slow', 'fast'], sequences: 3 });
   expect(sweep.map(({ memory }) => memory)).toEqual([97, 98, 99, 101, 102, 103]);
   const at = (memory: number) => sweep.find((each) => each.memory === memory)!.schemes;
   expect(at(97)).toEqual([
-    { scheme: 'slow', fits: 0, tokensPerSecond: 0 },
-    { scheme: 'fast', fits: 1, tokensPerSecond: 20 },
+    { scheme: 'slow', fits: 0, tokensPerSecond: 0, latency: 0 },
+    { scheme: 'fast', fits: 1, tokensPerSecond: 20, latency: 0.05 },
   ]);
   expect(at(102)).toEqual([
-    { scheme: 'slow', fits: 2, tokensPerSecond: 20 },
-    { scheme: 'fast', fits: 6, tokensPerSecond: 90 },
+    { scheme: 'slow', fits: 2, tokensPerSecond: 20, latency: 0.1 },
+    { scheme: 'fast', fits: 6, tokensPerSecond: 90, latency: expect.closeTo(0.065) },
   ]);
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { nativeAddon } from '../../src/backend/cpu/native.ts';
-import { compareBatches, compareInMemory } from '../../src/bench/compare.ts';
+import { measureSchemes } from '../../src/bench/compare.ts';
 import { Driver } from '../../src/bench/driver.ts';
 import { LoadedScheme } from '../../src/bench/loaded-scheme.ts';
 import { randomModelFolder } from '../../src/bench/random-model.ts';
@@ -109,26 +109,48 @@ test('a request that cannot be served is told', () => {
   expect(() => driver.step()).toThrow('context');
 });
 
-test('schemes are compared at every batch, and in one memory by what fits', () => {
-  const options = { shape: { prompt: 16, answer: 48 }, seconds: 0.05, rounds: 2 };
+test('schemes are compared at every batch, and in one memory by what fits and by what is as quick', () => {
+  const options = { shape: { prompt: 16, answer: 48 }, seconds: 0.05, rounds: 2, batches: [1, 4] };
   const seen: string[] = [];
-  const points = compareBatches([plain, small], {
+  const memory = plain.weightBytes + 2 * plain.sequenceBytes(64);
+  const { curve, inMemory } = measureSchemes([plain, small], {
     ...options,
-    batches: [1, 4],
+    memory,
     onPoint: ({ scheme, batch }) => seen.push(`${scheme} ${batch}`),
   });
   expect(seen).toEqual(['W16A16KV16 1', 'W4A4KV4 1', 'W16A16KV16 4', 'W4A4KV4 4']);
-  for (const { tokensPerSecond, betweenTokens, steps } of points) {
+  for (const { tokensPerSecond, betweenTokens, steps } of curve) {
     expect(tokensPerSecond).toBeGreaterThan(1);
     expect(betweenTokens.p50).toBeGreaterThan(0);
     expect(steps).toBeGreaterThanOrEqual(2);
   }
-  const memory = plain.weightBytes + 2 * plain.sequenceBytes(64);
-  const both = compareInMemory([plain, small], { ...options, memory });
-  expect(both.map(({ fits, batch }) => [fits, batch])).toEqual([
-    [2, 2],
-    [small.sequencesIn(memory, 64), Math.min(8, small.sequencesIn(memory, 64))],
+  const room = small.sequencesIn(memory, 64);
+  expect(inMemory!.points.map(({ scheme, fits, batch }) => [scheme, fits, batch])).toEqual([
+    ['W16A16KV16', 2, 2],
+    ['W4A4KV4', room, 4],
   ]);
-  const one = compareInMemory([plain, small], { ...options, memory: plain.weightBytes });
-  expect(one.map(({ scheme }) => scheme)).toEqual(['W4A4KV4']);
+  const [first, second] = inMemory!.asQuick!;
+  expect([first!.scheme, first!.fits, first!.batch]).toEqual(['W16A16KV16', 2, 2]);
+  if (second) expect(second.batch).toBeLessThanOrEqual(4);
+
+  const without = measureSchemes([plain, small], { ...options, batches: [1], memory: plain.weightBytes });
+  expect(without.inMemory!.points.map(({ scheme }) => scheme)).toEqual(['W4A4KV4']);
+  expect(without.inMemory!.asQuick).toBeUndefined();
+});
+
+test('a cache of exactly so many sequences always runs so many', () => {
+  using loop = new SteadyLoop(plain.engineIn(plain.weightBytes + 5 * plain.sequenceBytes(64)), {
+    shape: { prompt: 40, answer: 24 },
+    workload,
+  });
+  loop.fill(5);
+  const { driver } = loop;
+  for (let step = 0; step < 100; step++) {
+    loop.run(5, 0);
+    const { running, waiting } = driver.steps.at(-1)!;
+    expect(waiting).toBe(0);
+    expect(running).toBeGreaterThanOrEqual(3);
+  }
+  expect(driver.preemptions).toBe(0);
+  expect(driver.jobs.filter(({ finished }) => finished).length).toBeGreaterThan(15);
 });

@@ -42,11 +42,16 @@ test('compare: a table for people, and a file with all figures', async () => {
   expect(status).toBe(0);
   expect(stdout).toMatch(/^W4A4KV4 +4 +\d/m);
   expect(stdout).toMatch(/7\.73x of W16A16KV16 by W4A4KV4/);
+  expect(stdout).toContain('tokens come as quickly as in 16 bits');
   const report = JSON.parse(readFileSync(`${path}.json`, 'utf8'));
   expect(report.serving).toHaveLength(6);
   expect(report.fixedMemory.bars.map(({ scheme }: { scheme: string }) => scheme)).toHaveLength(3);
+  expect(report.fixedMemory.asQuick[0]).toMatchObject({ scheme: 'W16A16KV16' });
+  for (const { points } of report.memorySweep.schemes)
+    for (const { tokensPerSecond, tokenLatency } of points)
+      expect(tokensPerSecond > 0).toBe(tokenLatency > 0);
   const page = readFileSync(`${path}.html`, 'utf8');
-  expect(page.match(/<svg height/g)).toHaveLength(3);
+  expect(page.match(/<svg height/g)).toHaveLength(4);
   expect(page).toContain('bench compare');
   expect(report.comparison.passings.map(({ ratio }: { ratio: number }) => ratio)).toEqual([7.73, 2.53]);
 });

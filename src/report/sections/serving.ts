@@ -6,8 +6,8 @@ import { curvePath, dotPath, type Point } from '../marks.ts';
 import { type Markup, markup, nothing } from '../markup.ts';
 import { figure, section } from '../page.ts';
 import { across, fieldWidth, plot } from '../plot.ts';
-import { extent, linearScale, logScale, positive, rounded } from '../scales.ts';
-import type { BenchReport, FixedMemory, MemorySweep, ServingMeasure } from '../types.ts';
+import { extent, linearScale, logScale, positive, rounded, type Scale } from '../scales.ts';
+import type { BenchReport, FixedMemory, MemoryBar, MemorySweep, ServingMeasure } from '../types.ts';
 
 const height = 300;
 const colours = ['c0', 'c2', 'c3', 'c4', 'c1'] as const;
@@ -65,49 +65,74 @@ function batchSection(serving: readonly ServingMeasure[], palette: Palette): Mar
   );
 }
 
-function fixedMemorySection({ bytes, bars }: FixedMemory, palette: Palette): Markup {
-  const [, most] = extent(bars.map(({ tokensPerSecond }) => tokensPerSecond));
+function fixedMemorySection({ bytes, bars, asQuick }: FixedMemory, palette: Palette): Markup {
+  const [, most] = extent([...bars, ...(asQuick ?? [])].map(({ tokensPerSecond }) => tokensPerSecond));
   const scale = linearScale(rounded([0, most]), [0, 100]);
-  const ticks = scale.ticks(5).filter((tick) => tick > 0);
-  const rows = bars.map(
-    ({ scheme, batch, tokensPerSecond }) =>
-      markup`<div><span class="name">${scheme} <span class="note">${fixed(batch, 0)} sequences</span></span><span class="num">${significant(tokensPerSecond)}</span>${bar({ scale, value: tokensPerSecond, colour: palette.get(scheme) ?? 'peer', ticks, tip: `${scheme}\n${significant(tokensPerSecond)} tokens/s with ${batch} sequences` })}</div>`,
-  );
-  const axis = markup`<div><span class="name note">tokens per second</span><span></span>${barAxis(scale, ticks)}</div>`;
   return section(
     `In ${byteText(bytes)} for weights and cache`,
     'Smaller weights and a smaller cache leave room for more sequences, and more sequences share each pass over the weights.',
-    markup`<figure><div class="rows">${rows}${axis}</div></figure>`,
+    [
+      barFigure(bars, { scale, palette, axis: 'tokens per second, all that fit' }),
+      asQuick
+        ? barFigure(asQuick, {
+            scale,
+            palette,
+            axis: `tokens per second, none slower than ${asQuick[0]?.scheme}`,
+          })
+        : nothing,
+    ],
   );
 }
 
-function sweepSection({ schemes, marks }: MemorySweep, palette: Palette): Markup {
-  const lines = schemes.map(({ scheme, points }) => ({
-    name: scheme,
-    points: points.map(({ bytes, tokensPerSecond }) => ({
-      x: bytes / 1e9,
-      y: tokensPerSecond || Number.NaN,
-    })),
-  }));
-  const drawing = linePlot(lines, {
-    label: 'tokens per second',
-    palette,
-    xLabel: 'GB for weights and cache',
-    isLog: false,
-    marks: marks.map(({ bytes, label }) => ({ x: bytes / 1e9, label })),
+function barFigure(
+  bars: readonly MemoryBar[],
+  { scale, palette, axis }: { scale: Scale; palette: Palette; axis: string },
+): Markup {
+  const ticks = scale.ticks(5).filter((tick) => tick > 0);
+  const rows = bars.map(({ scheme, batch, tokensPerSecond, tokenLatency }) => {
+    const latency = tokenLatency === undefined ? '' : `, ${significant(tokenLatency * 1000)} ms`;
+    const tip = `${scheme}\n${significant(tokensPerSecond)} tokens/s with ${batch} sequences`;
+    const drawn = bar({ scale, value: tokensPerSecond, colour: palette.get(scheme) ?? 'peer', ticks, tip });
+    return markup`<div><span class="name">${scheme} <span class="note">${fixed(batch, 0)} sequences${latency}</span></span><span class="num">${significant(tokensPerSecond)}</span>${drawn}</div>`;
   });
+  const foot = markup`<div><span class="name note">${axis}</span><span></span>${barAxis(scale, ticks)}</div>`;
+  return markup`<figure><div class="rows">${rows}${foot}</div></figure>`;
+}
+
+function sweepSection({ schemes, marks }: MemorySweep, palette: Palette): Markup {
+  const lines = (value: (point: SweptPoint) => number): Line[] =>
+    schemes.map(({ scheme, points }) => ({
+      name: scheme,
+      points: points.map((point) => ({ x: point.bytes / 1e9, y: value(point) || Number.NaN })),
+    }));
+  const draw = (label: string, value: (point: SweptPoint) => number) =>
+    linePlot(lines(value), {
+      label,
+      palette,
+      xLabel: 'GB for weights and cache',
+      isLog: false,
+      marks: marks.map(({ bytes, label: text }) => ({ x: bytes / 1e9, label: text })),
+    });
+  const hasLatency = schemes.some(({ points }) => points.some(({ tokenLatency }) => tokenLatency));
   return section(
     'Over the memory',
-    'What fits is counted, and its throughput read off the lines over the batch. A line begins where the weights and one sequence fit.',
-    figure(
-      drawing,
-      legend(
-        lines.map(({ name }) => name),
-        palette,
+    'What fits is counted, and its throughput and latency read off the lines over the batch. A line begins where the weights and one sequence fit.',
+    [
+      figure(
+        draw('tokens per second', ({ tokensPerSecond }) => tokensPerSecond),
+        legend(
+          schemes.map(({ scheme }) => scheme),
+          palette,
+        ),
       ),
-    ),
+      hasLatency
+        ? figure(draw('milliseconds per token, nine of ten', ({ tokenLatency = 0 }) => tokenLatency * 1000))
+        : nothing,
+    ],
   );
 }
+
+type SweptPoint = MemorySweep['schemes'][number]['points'][number];
 
 interface LinePlotOptions {
   readonly label: string;
