@@ -18,7 +18,7 @@ const table = {
   'bad-option': { status: 400, exit: 2 },
   'bad-request': { status: 400, exit: 1 },
   'context-length-exceeded': { status: 400, exit: 1 },
-  'queue-full': { status: 503, exit: 1 },
+  'queue-full': { status: 429, exit: 1 },
   cancelled: { status: 499, exit: 130 },
   closed: { status: 503, exit: 1 },
   timeout: { status: 504, exit: 1 },
@@ -31,7 +31,7 @@ const table = {
   'body-too-large': { status: 413, exit: 1 },
   'unsupported-media-type': { status: 415, exit: 1 },
   'rate-limited': { status: 429, exit: 1 },
-  'not-supported': { status: 501, exit: 1 },
+  'not-supported': { status: 400, exit: 1 },
   'not-ready': { status: 503, exit: 1 },
   // Machine and files
   'out-of-memory': { status: 503, exit: 1 },

@@ -52,7 +52,8 @@ function run({ modelPath, options }: WorkerStart): void {
         void add(message.request);
         break;
       case 'cancel':
-        if (message.index === undefined) opening.delete(message.requestId);
+        if (message.index === undefined && opening.delete(message.requestId))
+          grammars.abandon(message.requestId);
         core.cancel(message.requestId, message.index);
         break;
       case 'close':

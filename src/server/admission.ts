@@ -52,16 +52,10 @@ export class Admission {
    * the last two say when to come back.
    */
   admit(demand: Demand): Ticket {
-    const { maxRunning, maxQueue, maxQueuedTokens, maxPerKey } = this.#limits;
+    const { maxQueuedTokens, maxPerKey } = this.#limits;
     const { sequences, promptTokens, callerId } = demand;
-    const places = maxRunning + maxQueue;
-    if (sequences > places) {
-      throw new RequestError(
-        'bad-request',
-        `the request asks for ${sequences} answers (prompts times n), but this server holds ${places}; split it`,
-        { param: 'n', openaiCode: 'integer_above_max_value' },
-      );
-    }
+    const places = this.#places;
+    this.checkFits(sequences);
     const own = this.#requestsOf.get(callerId) ?? 0;
     if (own >= maxPerKey) {
       this.rejections.key++;
@@ -89,6 +83,20 @@ export class Admission {
       );
     }
     return this.#take(demand, own);
+  }
+
+  /** Throws `bad-request` for more sequences than the server ever holds. */
+  checkFits(sequences: number): void {
+    if (sequences <= this.#places) return;
+    throw new RequestError(
+      'bad-request',
+      `the request asks for ${sequences} answers (prompts times n), but this server holds ${this.#places}; split it`,
+      { param: 'n', openaiCode: 'integer_above_max_value' },
+    );
+  }
+
+  get #places(): number {
+    return this.#limits.maxRunning + this.#limits.maxQueue;
   }
 
   #take({ sequences, promptTokens, callerId }: Demand, own: number): Ticket {

@@ -7,7 +7,13 @@ import type { ServerContext } from './context.ts';
 import { allowOrigins } from './cors.ts';
 import { acceptJsonBodies } from './json-body.ts';
 import { OpenApiDocument } from './openapi.ts';
-import { handleClientError, handleError, handleFrameworkError, handleNotFound } from './protocol-errors.ts';
+import {
+  handleClientError,
+  handleError,
+  handleExpectation,
+  handleFrameworkError,
+  handleNotFound,
+} from './protocol-errors.ts';
 import { requestId } from './request-ids.ts';
 import { chatCompletionRoutes } from './routes/chat-completions.ts';
 import { completionRoutes } from './routes/completions.ts';
@@ -46,6 +52,7 @@ export function buildApp(context: ServerContext): FastifyInstance {
   acceptJsonBodies(app);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler(handleNotFound(app));
+  app.server.on('checkExpectation', handleExpectation);
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);

@@ -60,7 +60,7 @@ const openai: Partial<Record<ErrorCode, { type: string; code: string | null; par
   'unsupported-media-type': { type: invalid, code: 'unsupported_media_type' },
   'not-supported': { type: invalid, code: 'unsupported_parameter' },
   'rate-limited': { type: 'rate_limit_error', code: 'rate_limit_exceeded' },
-  'queue-full': { type: failed, code: 'queue_full' },
+  'queue-full': { type: 'rate_limit_error', code: 'queue_full' },
   'not-ready': { type: failed, code: 'model_not_ready' },
   closed: { type: failed, code: 'server_shutting_down' },
   'out-of-memory': { type: failed, code: 'out_of_memory' },

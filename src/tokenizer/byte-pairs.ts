@@ -22,6 +22,8 @@ export class BytePairs {
   readonly #byteIds: readonly (number | undefined)[]; // (256)
   /** Whether no token reaches over a word's end, so that words merge apart to the same result. */
   readonly #wordsApart: boolean;
+  /** Most UTF-16 units that one token stands for; infinite where text may come to no token at all. */
+  readonly #longestToken: number;
   readonly #cache = new Map<string, readonly number[]>();
   readonly #heap = new MergeHeap();
 
@@ -42,13 +44,19 @@ export class BytePairs {
     this.#byteIds = Array.from({ length: 256 }, (_, byte) =>
       hasBytes ? vocabulary.id(spell(byte)) : undefined,
     );
+    this.#longestToken = this.#byteIds.includes(undefined)
+      ? Number.POSITIVE_INFINITY
+      : vocabulary.longestEntry;
   }
 
-  /** Appends the ids of a piece that the pre-tokenizer cut. */
-  encodeInto(ids: number[], piece: string): void {
+  /** Appends the ids of a piece that the pre-tokenizer cut. False, and not all of them, where there are more than `most`. */
+  encodeInto(ids: number[], piece: string, most: number): boolean {
     for (const word of this.#wordsApart ? piece.split(wordBorder) : [piece]) {
+      // Merging a word of megabytes takes seconds.
+      if (ids.length + word.length / this.#longestToken > most) return false;
       for (const id of this.#encodeWord(word)) ids.push(id);
     }
+    return ids.length <= most;
   }
 
   #encodeWord(piece: string): readonly number[] {

@@ -1,5 +1,6 @@
 // Text <-> token ids of one model, and its chat template: the face of this room.
 // Immutable but for caches; it knows nothing of tensors, requests or sockets.
+import { AtomError } from '../errors.ts';
 import { AddedTokenFinder } from './added-tokens.ts';
 import type { BytePairs } from './byte-pairs.ts';
 import type { ChatRequest, ChatTemplate } from './chat-template.ts';
@@ -10,6 +11,8 @@ import type { TextSplitter } from './text-splitter.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface EncodeOptions {
+  /** A text with more tokens is given up at the first that is too many. Default: no limit. */
+  readonly maxTokens?: number;
   /** Add what the model expects around a text, usually one bos. Default true. */
   readonly addSpecialTokens?: boolean;
   /** Read `<|eos|>` and the like in the text as the token; if false they are text. Default true. */
@@ -19,6 +22,8 @@ export interface EncodeOptions {
 export interface EncodeChatOptions extends ChatRequest {
   /** Read special tokens inside messages and tools as the token, as peers do; if false they are text. Default true. */
   readonly parseSpecialTokensInContent?: boolean;
+  /** As in `EncodeOptions`. */
+  readonly maxTokens?: number;
 }
 
 export interface TokenizerParts {
@@ -60,23 +65,24 @@ export class Tokenizer {
     return this.#parts.chatTemplate;
   }
 
+  /** Throws `context-length-exceeded` beyond `maxTokens`. */
   encode(text: string, options: EncodeOptions = {}): Int32Array {
-    const { addSpecialTokens = true, parseSpecialTokens = true } = options;
+    const { addSpecialTokens = true, parseSpecialTokens = true, maxTokens } = options;
     const { before, after } = this.#parts.specialTokens;
     const ids = addSpecialTokens ? [...before] : [];
-    this.#encodeInto(ids, text, { parseSpecial: parseSpecialTokens });
+    this.#encodeInto(ids, text, { parseSpecial: parseSpecialTokens, maxTokens });
     if (addSpecialTokens) ids.push(...after);
     return Int32Array.from(ids);
   }
 
   /**
    * The ids of a chat prompt. The template writes bos itself, so none is added.
-   * Throws `bad-request` when there is no template or it refuses the messages.
+   * Throws `bad-request` when there is no template or it refuses the messages, `context-length-exceeded` beyond `maxTokens`.
    */
-  encodeChat({ parseSpecialTokensInContent = true, ...request }: EncodeChatOptions): Int32Array {
+  encodeChat({ parseSpecialTokensInContent = true, maxTokens, ...request }: EncodeChatOptions): Int32Array {
     const ids: number[] = [];
     if (parseSpecialTokensInContent) {
-      this.#encodeInto(ids, this.chatTemplate.render(request), { parseSpecial: true });
+      this.#encodeInto(ids, this.chatTemplate.render(request), { parseSpecial: true, maxTokens });
     } else {
       const { messages, tools } = request;
       const { guarded, guard } = guardContent(
@@ -86,6 +92,7 @@ export class Tokenizer {
       this.#encodeInto(ids, this.chatTemplate.render({ ...request, ...guarded }), {
         parseSpecial: true,
         guard,
+        maxTokens,
       });
     }
     return Int32Array.from(ids);
@@ -130,16 +137,21 @@ export class Tokenizer {
   }
 
   /** `guard`: a character that kept user text from being read as tokens; it is no part of the text. */
-  #encodeInto(ids: number[], text: string, { parseSpecial, guard }: Parsing): void {
+  #encodeInto(ids: number[], text: string, { parseSpecial, guard, maxTokens }: Parsing): void {
     const { bytePairs, splitter } = this.#parts;
+    const most = maxTokens ?? Number.POSITIVE_INFINITY;
+    const tooLong = () =>
+      new AtomError('context-length-exceeded', `the text has more than ${maxTokens} tokens; shorten it`);
     for (const section of this.#finder.sections(text, { parseSpecial })) {
+      if (ids.length > most) throw tooLong();
       if ('id' in section) {
         ids.push(section.id);
         continue;
       }
       const plain = guard === undefined ? section.text : section.text.replaceAll(guard, '');
       const atStart = section.start === 0;
-      for (const piece of splitter.split(plain, { atStart })) bytePairs.encodeInto(ids, piece);
+      for (const piece of splitter.split(plain, { atStart }))
+        if (!bytePairs.encodeInto(ids, piece, most)) throw tooLong();
     }
   }
 }
@@ -147,4 +159,5 @@ export class Tokenizer {
 interface Parsing {
   readonly parseSpecial: boolean;
   readonly guard?: string;
+  readonly maxTokens: number | undefined;
 }

@@ -48,6 +48,11 @@ export class Vocabulary {
     return this.#entries[id];
   }
 
+  /** UTF-16 units of the longest entry. */
+  get longestEntry(): number {
+    return this.#entries.reduce((longest, entry = '') => Math.max(longest, entry.length), 0);
+  }
+
   id(entry: string): number | undefined {
     return this.#ids.get(entry);
   }

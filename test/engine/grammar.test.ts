@@ -152,6 +152,8 @@ describe('grammars that cannot be', () => {
     ['no rules', { type: 'ebnf', rules: 'root := a' }, /Unexpected character/],
     ['a tag of no kind', { type: 'structural-tag', format: { type: 'rope' } }, /./],
     ['a reference to nothing', { type: 'json-schema', schema: { $ref: '#/nowhere' } }, /./],
+    ['a schema of nothing but itself', { type: 'json-schema', schema: { $ref: '#' } }, /cannot be met/],
+    ['rules of nothing but themselves', { type: 'ebnf', rules: 'root ::= a\na ::= root' }, /cannot be met/],
     ['too long', { type: 'regex', pattern: 'a'.repeat(300_000) }, /262144 characters/],
   ])('%s: refused with the reason', async (_, grammar, message) => {
     expect(await codeOf(grammar)).toEqual(['bad-request', expect.stringMatching(message)]);
@@ -180,6 +182,28 @@ describe('grammars that cannot be', () => {
       expect((await under)[0]).toEqual(alone);
     }
     expect((await answers(sound))[0]).toEqual(alone);
+  });
+
+  test('those nobody waits for any more are not compiled, so that they hold up nobody', async () => {
+    const heavy = (i: number): Grammar => ({ type: 'regex', pattern: `${i}${'(x|y|z){1000}'.repeat(4)}` });
+    const timed = async (work: Promise<unknown>) => {
+      const start = performance.now();
+      await work;
+      return performance.now() - start;
+    };
+    const one = await timed(answers({ grammar: heavy(0), maxTokens: 1 }));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const prompt = engine.tokenizer.encode('The');
+    const cancelled = Array.from({ length: 10 }, async (_, i) => {
+      for await (const _event of engine.generate(
+        { prompt, grammar: heavy(i + 1), maxTokens: 1 },
+        { signal },
+      ));
+    });
+    setTimeout(() => controller.abort(), one / 2);
+    await Promise.allSettled(cancelled);
+    expect(await timed(answers({ grammar: { type: 'regex', pattern: 'yes|no' } }))).toBeLessThan(5 * one);
   });
 
   test('one that is cancelled while it compiles leaves nothing', async () => {

@@ -1,4 +1,5 @@
 // Two thousand malformed and hostile requests: each a 4xx in OpenAI's shape or a clean close, and the server as good after.
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostileBodies } from './hostile-bodies.ts';
@@ -130,6 +131,35 @@ describe('paths, methods and headers', () => {
       expectRefusalText(said);
     },
   );
+
+  test('a compressed body is 415, one that expects too much 417', async () => {
+    const said = await exchange(
+      server.url,
+      httpText('POST', '/v1/completions', gzipSync('{"prompt":"a"}'), { 'content-encoding': 'gzip' }),
+    );
+    expect(said).toMatch(/^HTTP\/1\.1 415 .*compressed/s);
+    expectRefusalText(said);
+    const expecting = httpText('POST', '/v1/completions', '{"prompt":"a"}', { expect: 'a pony' });
+    const refused = await exchange(server.url, expecting);
+    expect(refused).toMatch(/^HTTP\/1\.1 417 /);
+    expectRefusalText(refused);
+  });
+
+  test('what OpenAI has and this server has not is named', async () => {
+    const response = await server.post('/v1/embeddings', { input: 'x' });
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({
+      error: { message: expect.stringContaining('no embeddings'), code: 'not_found' },
+    });
+  });
+
+  test('a byte order mark is no mistake; half a surrogate pair is echoed as it was read', async () => {
+    const response = await server.post(
+      '/v1/completions',
+      '\ufeff{"prompt":"a\\ud800b","echo":true,"max_tokens":0}',
+    );
+    expect(await response.json()).toMatchObject({ choices: [{ text: 'a\ufffdb' }] });
+  });
 
   test('a body over the limit is 413', async () => {
     await expectRefusal(await server.post('/v1/completions', { prompt: 'a'.repeat(2 ** 21) }));

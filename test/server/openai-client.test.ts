@@ -124,11 +124,11 @@ describe('completions', () => {
 
   test('what is valid but not done here is refused, not ignored', async () => {
     await using server = await runScript({});
-    const refused = [{ suffix: 'x' }, { best_of: 3 }, { prompt_logprobs: 1 }];
+    const refused = [{ suffix: 'x' }, { best_of: 3 }, { prompt_logprobs: 1 }, { guided_json: {} }];
     for (const field of refused) {
       const call = server.client.completions.create({ model, prompt: 'x', ...field } as never);
       await expect(call).rejects.toMatchObject({
-        status: 501,
+        status: 400,
         code: 'unsupported_parameter',
         param: Object.keys(field)[0],
       });
@@ -268,6 +268,24 @@ describe('chat', () => {
     );
     // A user cannot write a token that ends the text.
     expect(Array.from(requests[0]!.prompt)).not.toContain(tokenizer.eosId);
+  });
+
+  test('answers that were empty or refused go back as they came', async () => {
+    await using server = await runScript({});
+    const history = [
+      ...messages,
+      { role: 'assistant', content: null, refusal: null, audio: null, annotations: [] },
+      ...messages,
+      { role: 'assistant', content: null, refusal: 'I will not.' },
+      ...messages,
+    ] as OpenAI.ChatCompletionMessageParam[];
+    await server.client.chat.completions.create({ model, messages: history });
+    const { tokenizer, requests } = server.engine;
+    expect(tokenizer.decode(requests[0]!.prompt)).toContain('I will not.');
+    const old = [{ role: 'assistant', content: null, function_call: { name: 'f', arguments: '{}' } }];
+    await expect(
+      server.client.chat.completions.create({ model, messages: old as never }),
+    ).rejects.toMatchObject({ status: 400, param: 'messages[0].function_call' });
   });
 
   test('a prompt without room for an answer', async () => {

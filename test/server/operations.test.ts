@@ -96,7 +96,7 @@ describe('draining', () => {
 });
 
 describe('overload', () => {
-  test('beyond the queue it is 503 with a time to come back, and the places are given back', async () => {
+  test('beyond the queue it is 429 with a time to come back, and the places are given back', async () => {
     await using server = await runScript({ ...long, maxBatch: 2 }, { maxQueue: 2 });
     const controller = new AbortController();
     const { signal } = controller;
@@ -111,10 +111,10 @@ describe('overload', () => {
     await Promise.all([start(), start()]);
     expect((await jsonOf<{ server_load: number }>(server.get('/load'))).server_load).toBe(2);
     const refused = await server.post('/v1/completions', prompt);
-    expect(refused.status).toBe(503);
+    expect(refused.status).toBe(429);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
-    expect(await refused.json()).toMatchObject({ error: { code: 'queue_full', type: 'server_error' } });
+    expect(await refused.json()).toMatchObject({ error: { code: 'queue_full', type: 'rate_limit_error' } });
     expect(await (await server.get('/metrics')).text()).toContain(
       'vllm:admission_rejections_total{model_name="tiny-classics",engine="0",reason="queue"} 1',
     );
@@ -146,7 +146,7 @@ describe('overload', () => {
       max_tokens: 100,
       stream: true,
     });
-    expect((await server.post('/v1/completions', { prompt: [1, 2, 3] })).status).toBe(503);
+    expect((await server.post('/v1/completions', { prompt: [1, 2, 3] })).status).toBe(429);
     await first.body!.cancel();
     await expect.poll(() => server.engine.active).toBe(0);
     expect((await server.post('/v1/completions', { prompt: Array(50).fill(5), max_tokens: 1 })).status).toBe(

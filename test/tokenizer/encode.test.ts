@@ -147,3 +147,18 @@ test('a piece that is an entry is taken whole where merges are to be ignored, an
   (files.tokenizer.model as { ignore_merges: boolean }).ignore_merges = false;
   expect(encode().length).toBeGreaterThan(2);
 });
+
+describe('a text longer than asked for', () => {
+  test.each(kinds)('is given up, %s', (_name, make) => {
+    const tokenizer = loadTokenizer(folderOf(make()));
+    const text = novel.slice(0, 4000);
+    const { length } = tokenizer.encode(text);
+    expect(tokenizer.encode(text, { maxTokens: length })).toHaveLength(length);
+    const tooLong = expect.objectContaining({ code: 'context-length-exceeded' });
+    expect(() => tokenizer.encode(text, { maxTokens: length - 2 })).toThrow(tooLong);
+    // One endless word is not merged first.
+    const start = performance.now();
+    expect(() => tokenizer.encode('x'.repeat(2e6), { maxTokens: 1000 })).toThrow(tooLong);
+    expect(performance.now() - start).toBeLessThan(500);
+  });
+});

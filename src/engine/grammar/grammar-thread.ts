@@ -88,6 +88,11 @@ export class GrammarThread implements Disposable {
     this.#send({ type: 'accept', requestId: request.id, index, tokenId });
   }
 
+  /** Nobody waits any more for a grammar that `open` has not settled: it is not compiled unless that has begun. */
+  abandon(requestId: number): void {
+    if (this.#open.has(requestId)) this.#send({ type: 'close', requestId });
+  }
+
   close(requestId: number): void {
     if (this.#open.delete(requestId)) this.#send({ type: 'close', requestId });
   }

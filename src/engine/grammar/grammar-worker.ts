@@ -1,6 +1,6 @@
 // The grammar's thread: compiles grammars, follows each answer's tokens and writes the masks of what may come next.
 // Requests are done in the order in which they come.
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { GrammarMatcher } from '@mlc-ai/web-xgrammar';
 import { AtomError } from '../../errors.ts';
 import { loadTokenizer } from '../../tokenizer/load-tokenizer.ts';
@@ -20,12 +20,18 @@ const port = parentPort!;
 const say = (message: FromGrammar) => port.postMessage(message);
 const { modelPath, vocabSize, eosTokenIds } = workerData as GrammarStart;
 const followers = new Map<number, readonly Follower[]>();
+/** Requests that nobody waits for any more, some perhaps not begun. */
+const closed = new Set<number>();
 const tokenizer = loadTokenizer(modelPath, { vocabSize });
 const matchers = await loadMatchers({ tokenizer, vocabSize, eosTokenIds });
 
 async function open({ requestId, grammar, answers }: Extract<ToGrammar, { type: 'open' }>): Promise<void> {
   const own: Follower[] = [];
   try {
+    // What has come while others were compiled.
+    for (let more = receiveMessageOnPort(port); more; more = receiveMessageOnPort(port))
+      receive(more.message);
+    if (closed.has(requestId)) throw new AtomError('cancelled', 'the request was cancelled');
     for (const { mask, tokens } of answers) {
       const follower = { matcher: await matchers.create(grammar), mask: new SharedMask(mask), tokens: 0 };
       own.push(follower);
@@ -57,7 +63,10 @@ function take(follower: Follower, tokenId: number): void {
 }
 
 async function publish({ matcher, mask, tokens }: Follower): Promise<void> {
-  mask.publish(tokens, await matcher.getNextTokenBitmask());
+  const allowed = await matcher.getNextTokenBitmask();
+  if (!matcher.isTerminated() && allowed.every((word) => word === 0))
+    throw new AtomError('bad-request', 'the grammar cannot be met: it allows no token here, nor an end');
+  mask.publish(tokens, allowed);
 }
 
 function fail(requestId: number, error: unknown): void {
@@ -69,6 +78,7 @@ function fail(requestId: number, error: unknown): void {
 function close(requestId: number): void {
   for (const { matcher } of followers.get(requestId) ?? []) matcher.dispose();
   followers.delete(requestId);
+  closed.delete(requestId);
 }
 
 async function handle(message: ToGrammar): Promise<void> {
@@ -85,6 +95,8 @@ async function handle(message: ToGrammar): Promise<void> {
 }
 
 let last: Promise<void> = Promise.resolve();
-port.on('message', (message: ToGrammar) => {
+function receive(message: ToGrammar): void {
+  if (message.type === 'close') closed.add(message.requestId);
   last = last.then(() => handle(message));
-});
+}
+port.on('message', receive);

@@ -60,7 +60,8 @@ export async function loadMatchers(vocabulary: GrammarVocabulary): Promise<Match
       if (error instanceof AtomError) throw error;
       aborts++;
       const complaint = complaints.map(complaintOf).find((text) => text !== undefined);
-      const reason = complaint ?? `it is too large or nested too deeply (${reasonOf(error)})`;
+      const reason =
+        complaint ?? (isWordless(error) ? 'it is too large or nested too deeply' : reasonOf(error));
       throw new AtomError('bad-request', `the grammar cannot be used: ${reason}`, { cause: error });
     }
   };
@@ -147,6 +148,10 @@ function spelledVocabulary(tokenizer: Tokenizer): string[] {
     tokenizer.isSpecial(id) ? '' : (tokenizer.entryOf(id) ?? ''),
   );
 }
+
+/** An abort, a stack that overflows, or the number of a C++ exception: nothing for a reader. */
+const isWordless = (error: unknown) =>
+  error instanceof RangeError || /^(?:Aborted|\d+$)|memory access|unreachable/.test(reasonOf(error));
 
 /** `[FATAL] file.cc:12: what is wrong` -> what is wrong. */
 const complaintOf = (line: string) => /\.(?:cc|h|cpp):\d+: (.+)/s.exec(line)?.[1]?.trim();

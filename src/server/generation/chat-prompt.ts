@@ -4,6 +4,7 @@ import type { Service } from '../context.ts';
 import { RequestError } from '../openai-errors.ts';
 import type { ChatBodyMessage, ToolBody } from '../schemas/chat.ts';
 import { withToolPrompt } from '../tools/tool-prompt.ts';
+import { encodeWithin } from './prompts.ts';
 
 export interface ChatPrompt {
   readonly messages: readonly ChatBodyMessage[];
@@ -20,23 +21,26 @@ export function encodeChat(
 ): Int32Array {
   const forTemplate = messages.map(templateMessage);
   const inTemplate = service.toolFormat !== undefined;
-  return service.engine.tokenizer.encodeChat({
-    messages: inTemplate ? forTemplate : withToolPrompt(forTemplate, tools),
-    ...(inTemplate && { tools }),
-    addGenerationPrompt,
-    variables,
-    // What a user writes must not open or close a turn.
-    parseSpecialTokensInContent: false,
-  });
+  return encodeWithin(service, 'messages', (maxTokens) =>
+    service.engine.tokenizer.encodeChat({
+      messages: inTemplate ? forTemplate : withToolPrompt(forTemplate, tools),
+      ...(inTemplate && { tools }),
+      addGenerationPrompt,
+      variables,
+      // What a user writes must not open or close a turn.
+      parseSpecialTokensInContent: false,
+      maxTokens,
+    }),
+  );
 }
 
 function templateMessage(message: ChatBodyMessage, i: number): ChatMessage {
-  const { role, content, tool_calls: calls, ...rest } = message;
+  const { role, content = message.refusal ?? '', tool_calls: calls, ...rest } = message;
   return {
     ...rest,
     // Templates know OpenAI's newer name for it not.
     role: role === 'developer' ? 'system' : role,
-    content: content === undefined ? '' : typeof content === 'string' ? content : content.map(textPart),
+    content: typeof content === 'string' ? content : content.map(textPart),
     ...(calls !== undefined && {
       tool_calls: calls.map((call, k) => templateCall(call, `messages[${i}].tool_calls[${k}]`)),
     }),

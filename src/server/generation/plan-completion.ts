@@ -14,18 +14,25 @@ import { TokenNames } from './token-names.ts';
 const DEFAULT_MAX_TOKENS = 16;
 
 /** Throws `not-supported`, `bad-request` or `context-length-exceeded`. */
-export function planCompletion(
+export async function planCompletion(
   context: ServerContext,
   service: Service,
   body: CompletionBody,
-): AnswerPlan<CompletionDelta> {
+): Promise<AnswerPlan<CompletionDelta>> {
   refuseUnsupported(body);
   if (body.suffix !== undefined && body.suffix !== '')
     throw unsupported('suffix', 'this model continues text, it does not fill in');
   const { n = 1, echo = false, logprobs, stream = false, stream_options: streamOptions } = body;
   const { tokenizer } = service.engine;
+  // Before any of a million prompts is encoded.
+  service.admission.checkFits(body.prompt.length * n);
   const sampling = samplingRequest(body);
-  const encoded = body.prompt.map((prompt) => encodePrompt(service, prompt, body.add_special_tokens ?? true));
+  const encoded: Int32Array[] = [];
+  for (const prompt of body.prompt) {
+    // Other streams go on between two prompts.
+    if (encoded.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    encoded.push(encodePrompt(service, prompt, body.add_special_tokens ?? true));
+  }
   const jobs = encoded.map((ids, i): Job => {
     const maxTokens = outputLength(service, {
       promptTokens: ids.length,
@@ -41,7 +48,8 @@ export function planCompletion(
     };
   });
   const echoOf = (prompt: Prompt, i: number) =>
-    typeof prompt === 'string' ? prompt : tokenizer.decode(encoded[i]!);
+    // As it was encoded: half a surrogate pair is no text.
+    typeof prompt === 'string' ? Buffer.from(prompt).toString('utf8') : tokenizer.decode(encoded[i]!);
   const echoes = body.prompt.flatMap((prompt, i) => Array<string>(n).fill(echo ? echoOf(prompt, i) : ''));
   const names = new TokenNames({ tokenizer, asIds: body.return_tokens_as_token_ids ?? false });
   const writerOf = (prompt: Int32Array) => {

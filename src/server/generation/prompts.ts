@@ -1,13 +1,42 @@
 // Prompts as token ids, and how long their answers may be.
+import { AtomError } from '../../errors.ts';
 import type { Service } from '../context.ts';
 import { RequestError } from '../openai-errors.ts';
 import type { Prompt } from '../schemas/completion.ts';
+
+/** How far beyond the context a text is counted, so that its client learns by how much to shorten it. */
+const COUNTED_BEYOND = 2 ** 16;
+
+/**
+ * What `encode` gives for a text of at most so many tokens. Throws `context-length-exceeded`, without reading to the end
+ * of a text that is too long by far: it would hold up everybody's streams.
+ */
+export function encodeWithin(
+  { maxModelLen }: Service,
+  param: 'prompt' | 'messages',
+  encode: (maxTokens: number) => Int32Array,
+): Int32Array {
+  const most = maxModelLen + COUNTED_BEYOND;
+  try {
+    return encode(most);
+  } catch (cause) {
+    if (!(cause instanceof AtomError && cause.code === 'context-length-exceeded')) throw cause;
+    throw new RequestError(
+      'context-length-exceeded',
+      `This model's maximum context length is ${maxModelLen} tokens. However, you requested more than ${most} tokens ` +
+        `in the ${param}. Please reduce the length of the ${param}.`,
+      { param, cause },
+    );
+  }
+}
 
 /** Throws `bad-request` for ids the model does not have and for a prompt without tokens. */
 export function encodePrompt(service: Service, prompt: Prompt, addSpecialTokens: boolean): Int32Array {
   const { vocabSize, engine } = service;
   if (typeof prompt === 'string') {
-    const ids = engine.tokenizer.encode(prompt, { addSpecialTokens });
+    const ids = encodeWithin(service, 'prompt', (maxTokens) =>
+      engine.tokenizer.encode(prompt, { addSpecialTokens, maxTokens }),
+    );
     if (ids.length > 0) return ids;
     throw new RequestError(
       'bad-request',

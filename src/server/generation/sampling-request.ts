@@ -36,6 +36,11 @@ export function samplingRequest(body: SamplingBody): SamplingRequest {
 export function refuseUnsupported(body: SamplingBody): void {
   if (body.best_of !== undefined && body.best_of !== (body.n ?? 1))
     throw unsupported('best_of', 'answers are not ranked; ask for n and choose among them');
+  for (const name of ['json', 'regex', 'choice', 'grammar'] as const) {
+    const old = `guided_${name}` as const;
+    if (body[old] !== undefined && body[old] !== null)
+      throw unsupported(old, `use "structured_outputs": {"${name}": ...}`);
+  }
   if (body.prompt_logprobs !== undefined && body.prompt_logprobs !== null)
     throw unsupported('prompt_logprobs', 'use /v1/completions with "echo": true and "logprobs"');
 }

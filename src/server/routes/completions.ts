@@ -18,7 +18,7 @@ export function completionRoutes(app: FastifyInstance, context: ServerContext): 
     const body = parseBody(completionBody, request.body);
     checkModelName(context, body.model);
     if (context.options.logPrompts) request.log.info({ prompt: body.prompt }, 'prompt');
-    await respond({ context, service, request, reply }, planCompletion(context, service, body));
+    await respond({ context, service, request, reply }, await planCompletion(context, service, body));
     return reply;
   });
 }

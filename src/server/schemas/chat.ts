@@ -18,6 +18,7 @@ const parts = z.array(textPart).superRefine((list, context) => {
         ? 'a text part needs "text"'
         : `this model reads text only, not parts of type "${part.type}"`;
     context.addIssue({ code: 'custom', message, path: [i, part.type === 'text' ? 'text' : 'type'] });
+    return;
   }
 });
 
@@ -37,15 +38,20 @@ const message = z
   .looseObject({
     role: z.enum(roles),
     content: optional(content),
+    refusal: optional(z.string()),
     name: optional(z.string()),
     tool_calls: optional(z.array(toolCall).max(128)),
     tool_call_id: optional(z.string().max(256)),
   })
-  .superRefine(({ role, content: text, tool_calls: calls, tool_call_id: callId }, context) => {
+  .superRefine((body, context) => {
+    const { role, content: text, tool_call_id: callId } = body;
     const issue = (field: string, reason: string) =>
       context.addIssue({ code: 'custom', message: reason, path: [field] });
-    if (text === undefined && (role !== 'assistant' || calls === undefined))
+    // Clients send an empty answer, or one that refused, back as they got it.
+    if (text === undefined && role !== 'assistant')
       issue('content', `a message of the ${role} needs content`);
+    if (body.function_call !== undefined && body.function_call !== null)
+      issue('function_call', 'use "tool_calls"');
     if (role === 'tool' && callId === undefined) issue('tool_call_id', "a tool's message names its call");
   });
 

@@ -8,9 +8,19 @@ export const optional = <S extends z.ZodType>(schema: S) =>
 
 /** Throws `bad-request` with `param`. */
 export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
-  const result = schema.safeParse(body);
+  const result = judged(schema, body);
   if (result.success) return result.data;
   throw toRequestError(deepest(result.error.issues[0]!));
+}
+
+/** The library lists every mistake, and breaks over a list longer than the arguments of one call may be. */
+function judged<S extends z.ZodType>(schema: S, body: unknown): z.ZodSafeParseResult<z.output<S>> {
+  try {
+    return schema.safeParse(body);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new RequestError('bad-request', 'the body has too many mistakes to name one', { cause });
+  }
 }
 
 type Issue = z.core.$ZodIssue;

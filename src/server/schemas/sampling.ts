@@ -10,9 +10,9 @@ const structuredOutputs = z
   .looseObject({
     json: optional(z.union([z.record(z.string(), z.unknown()), z.string()])),
     json_object: optional(z.literal(true)),
-    regex: optional(z.string()),
+    regex: optional(z.string().min(1)),
     choice: optional(z.array(z.string()).min(1)),
-    grammar: optional(z.string()).meta({ description: 'EBNF rules, the first named root' }),
+    grammar: optional(z.string().min(1)).meta({ description: 'EBNF rules, the first named root' }),
     structural_tag: optional(z.record(z.string(), z.unknown())),
   })
   .refine(
@@ -80,6 +80,10 @@ export const samplingFields = {
 export const refusedFields = {
   prompt_logprobs: z.unknown().optional(),
   best_of: optional(z.int().min(1)),
+  guided_json: z.unknown().optional(),
+  guided_regex: z.unknown().optional(),
+  guided_choice: z.unknown().optional(),
+  guided_grammar: z.unknown().optional(),
 };
 
 const sampling = z.looseObject({ ...samplingFields, ...refusedFields });

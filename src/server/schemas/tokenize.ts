@@ -3,10 +3,13 @@ import { z } from 'zod';
 import { chatBody } from './chat.ts';
 import { optional } from './parse.ts';
 
+/** One text keeps the thread that all streams share; this much takes a third of a second. */
+const LONGEST_TEXT = 2 ** 20;
+
 export const tokenizeBody = z
   .looseObject({
     model: optional(z.string().max(1024)),
-    prompt: optional(z.string()),
+    prompt: optional(z.string().max(LONGEST_TEXT)),
     messages: optional(chatBody.shape.messages),
     tools: chatBody.shape.tools,
     add_special_tokens: optional(z.boolean()).meta({ description: 'default true for a prompt' }),
@@ -25,6 +28,6 @@ export type TokenizeBody = z.output<typeof tokenizeBody>;
 
 export const detokenizeBody = z.looseObject({
   model: optional(z.string().max(1024)),
-  tokens: z.array(z.int().min(0)),
+  tokens: z.array(z.int().min(0)).max(LONGEST_TEXT),
   skip_special_tokens: optional(z.boolean()).meta({ description: 'default false' }),
 });
