@@ -14,6 +14,8 @@ const table = {
   'bad-tokenizer': { status: 500, exit: 1 },
   'bad-quantization-config': { status: 400, exit: 1 },
   'bad-dataset': { status: 400, exit: 1 },
+  /** A file of results/. */
+  'bad-result': { status: 500, exit: 1 },
   // Options and requests
   'bad-option': { status: 400, exit: 2 },
   'bad-request': { status: 400, exit: 1 },

@@ -1,5 +1,4 @@
 // `atom bench kernels`: options, what they choose, and the JSON that reports are drawn from.
-import { cpus } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { nativeAddon } from '../backend/cpu/native.ts';
@@ -11,9 +10,9 @@ import type { ClockName } from '../bench/timing.ts';
 import { AtomError } from '../errors.ts';
 import { reportJson } from '../report/report-file.ts';
 import type { BenchReport } from '../report/types.ts';
-import { packageVersion } from '../server/package-version.ts';
 import { ceilingText, figureLine, fusedLine, kernelHeader, ratioLines } from './kernel-table.ts';
 import { list, positiveInteger } from './option-types.ts';
+import { provenance } from './provenance.ts';
 
 interface KernelsFlags {
   readonly operators?: readonly string[];
@@ -127,7 +126,7 @@ function run(flags: KernelsFlags): void {
         onSkip: (reason) => console.error(reason),
       });
   if (json) {
-    const facts = { threads, clock, isa: backend.isa, seconds: (performance.now() - started) / 1000 };
+    const facts = { threads, clock, isa: backend.isa, started };
     console.log(reportJson(asJson(report, facts)).trimEnd());
     return;
   }
@@ -145,16 +144,11 @@ function defaultShapes(quick: boolean, model: boolean): readonly DecoderShape[] 
 /** What reports are drawn from, and what else was measured. */
 function asJson(
   { kernels, fusedQuantization, ceilings }: KernelsReport,
-  { threads, isa, clock, seconds }: { threads: number; isa: string; clock: ClockName; seconds: number },
+  { threads, isa, clock, started }: { threads: number; isa: string; clock: ClockName; started: number },
 ): BenchReport & Pick<KernelsReport, 'fusedQuantization'> & { ceilings: object } {
   return {
     kind: 'bench',
-    title: 'Kernels against the ceilings of the machine',
-    command: ['atom', ...process.argv.slice(2)].join(' '),
-    toolVersion: packageVersion(),
-    date: new Date().toISOString(),
-    machine: `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cpus().length} logical cores`,
-    seconds,
+    ...provenance('Kernels against the ceilings of the machine', started),
     kernels,
     serving: [],
     settings: [

@@ -1,18 +1,16 @@
 // What every report says about its own making: command, version, date, machine.
-import { cpus, totalmem } from 'node:os';
 import type { Provenance } from '../report/types.ts';
 import { packageVersion } from '../server/package-version.ts';
-import { bytesOf } from './sizes.ts';
+import { machineLine, thisMachine } from './machine.ts';
 
 /** `started` as performance.now() gave it. */
 export function provenance(title: string, started: number): Provenance {
-  const [first] = cpus();
   return {
     title,
     command: commandLine(),
     toolVersion: packageVersion(),
     date: new Date().toISOString(),
-    machine: `${first?.model.trim() ?? process.arch}, ${cpus().length} threads, ${bytesOf(totalmem())}`,
+    machine: machineLine(thisMachine()),
     seconds: (performance.now() - started) / 1000,
   };
 }

@@ -2,11 +2,12 @@
 // and print. System fonts only, since a report asks the network for nothing.
 import { type Markup, trusted } from './markup.ts';
 
-const light = `
+/** The colours as CSS variables, by light and by dark. */
+export const light = `
   --paper: #fcfbf8; --raised: #ffffff; --ink: #1c1b19; --soft: #68655e; --faint: #a39f95; --rule: #e1ddd3;
   --blue: #2a618f; --red: #c8452a; --green: #3c7d5a; --ochre: #a8751a; --violet: #77569b; --grey: #918d84;
   --on-fill: #ffffff;`;
-const dark = `
+export const dark = `
   --paper: #141518; --raised: #1b1d21; --ink: #e9e6df; --soft: #a3a098; --faint: #73716b; --rule: #2f3136;
   --blue: #79b0de; --red: #f2795c; --green: #74bd95; --ochre: #dcab52; --violet: #b596dc; --grey: #86837c;
   --on-fill: #10151a;`;

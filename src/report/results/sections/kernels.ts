@@ -1,0 +1,137 @@
+// How near kernels come to what the machine can do: quantized products, dense ones, and a whole decoder.
+import { fixed, percent, significant } from '../../format.ts';
+import { type Line, lineChart, type Panel } from '../line-chart.ts';
+import { of, type Section, sources, table } from '../page-parts.ts';
+import type { ResultOf } from '../result-file.ts';
+import { schemeEntry } from '../scheme-colours.ts';
+
+type Figure = ResultOf<'kernels'>['data']['kernels'][number];
+
+export interface KernelResults {
+  readonly kernels?: ResultOf<'kernels'> | undefined;
+  readonly decoder?: ResultOf<'decoder'> | undefined;
+  readonly gemm?: ResultOf<'gemm'> | undefined;
+}
+
+export function kernelSection({ kernels, decoder, gemm }: KernelResults): Section {
+  return {
+    heading: 'Kernels and their ceilings',
+    parts: [
+      'A ceiling is measured in the same rounds as the kernel: the peak of its arithmetic where that binds, the bandwidth of reading memory where that does. A share is the least time that the ceiling allows over the time taken (medians).',
+      ...(kernels === undefined ? [] : linearParts(kernels)),
+      ...(gemm === undefined ? [] : gemmParts(gemm)),
+      ...(decoder === undefined ? [] : decoderParts(decoder)),
+    ],
+  };
+}
+
+function linearParts(result: ResultOf<'kernels'>): Section['parts'] {
+  const { kernels, fusedQuantization, ceilings, settings } = result.data;
+  const linears = kernels.filter(({ operator }) => operator.startsWith('linear '));
+  const shapes = [...new Set(linears.map(({ shape }) => shape))];
+  const operators = [...new Set(linears.map(({ operator }) => operator))];
+  const panels = shapes.slice(0, 4).map((shape): Panel => {
+    const lines = operators.map(
+      (operator): Line => ({
+        ...schemeEntry(operator.replace('linear ', '')),
+        points: linears
+          .filter((figure) => figure.operator === operator && figure.shape === shape)
+          .map(({ rows, ceilingShare }) => ({ x: rows, y: 100 * ceilingShare })),
+      }),
+    );
+    return { title: `${shape}, % of the ceiling`, xLabel: 'rows (tokens at once)', lines, most: 100 };
+  });
+  const rows = operators.map((operator) => operatorRow(operator, linears));
+  const ceilingText = Object.entries(ceilings)
+    .map(([name, { median }]) =>
+      name === 'read'
+        ? `reading ${fixed(median / 1e9, 1)} GB/s`
+        : `${name} ${fixed(median / 1e12, 2)} Tops/s`,
+    )
+    .join(', ');
+  const fused = fusedQuantization.map(
+    ({ shape, rows: tokens, share }) =>
+      `Reordering and quantizing, fused into the operators before, take ${percent(share)} of a ${shape} layer at ${tokens} rows.`,
+  );
+  return [
+    `**Quantized products** of ${shapes.length} matrices (inputs x outputs), ${of(settings, 'threads')} threads; the ceilings: ${ceilingText}. Means over the matrices:`,
+    {
+      drawing: 'kernels',
+      title: 'Shares of the ceiling',
+      svg: lineChart('Products against the ceiling of the machine', panels),
+    },
+    table(
+      [
+        'product',
+        ...shownRows(linears).map((count) => `${count} ${count === 1 ? 'row' : 'rows'}`),
+        'over W16A16, most rows',
+      ],
+      rows,
+    ),
+    ...fused,
+    ...sources(result),
+  ];
+}
+
+/** Of all numbers of rows, those a table has room for. */
+function shownRows(figures: readonly Figure[]): number[] {
+  const all = [...new Set(figures.map(({ rows }) => rows))].sort((a, b) => a - b);
+  return all.filter((rows) => all.length <= 6 || [1, 4, 16, 64, 128, 512].includes(rows));
+}
+
+function operatorRow(operator: string, figures: readonly Figure[]): string[] {
+  const counts = shownRows(figures);
+  const own = figures.filter((figure) => figure.operator === operator);
+  const shares = counts.map((count) =>
+    mean(own.filter(({ rows }) => rows === count).map(({ ceilingShare }) => ceilingShare)),
+  );
+  const most = counts.at(-1);
+  const speeds = own
+    .filter(({ rows }) => rows === most)
+    .flatMap(({ shape, seconds }) => {
+      const plain = figures.find(
+        (each) => each.operator === 'linear W16A16' && each.shape === shape && each.rows === most,
+      );
+      return plain === undefined ? [] : [plain.seconds / seconds];
+    });
+  return [
+    operator.replace('linear ', ''),
+    ...shares.map((share) => percent(share)),
+    `${fixed(mean(speeds), 2)}x`,
+  ];
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function gemmParts(result: ResultOf<'gemm'>): Section['parts'] {
+  const { rows, ceilings, threads } = result.data;
+  const cells = rows.map((row) => [
+    `${row.type}, ${row.tokens} x ${row.inFeatures} x ${row.outFeatures}`,
+    fixed(row.milliseconds, 3),
+    fixed(row.gflops, 0),
+    percent(row.shareOfPeak),
+    row.shareOfBandwidth === undefined ? '' : percent(row.shareOfBandwidth),
+  ]);
+  return [
+    `**Dense products** (rows x inputs x outputs), ${threads} threads, against ${fixed(ceilings.f32, 0)} GFLOPS in f32, ${fixed(ceilings.bf16, 0)} in BF16 and ${fixed(ceilings.read, 1)} GB/s of reading:`,
+    table(['product', 'ms', 'GFLOPS', 'of the peak', 'of reading'], cells),
+    ...sources(result),
+  ];
+}
+
+function decoderParts(result: ResultOf<'decoder'>): Section['parts'] {
+  const { kernels, settings } = result.data;
+  const cells = kernels.map(({ operator, shape, rows, seconds, ceilingShare, bound }) => [
+    `${operator.replace('decoder ', '')}, ${shape}`,
+    fixed(rows, 0),
+    significant(rows / seconds),
+    `${percent(ceilingShare)} of ${bound === 'memory' ? 'reading' : 'the integer peak'}`,
+  ]);
+  return [
+    `**A whole decoder** of random weights, ${of(settings, 'threads')} threads: all layers, the output layer, attention over the cache. The ceiling counts the products alone.`,
+    table(['decoder', 'rows', 'tokens/s', 'share'], cells),
+    ...sources(result),
+  ];
+}

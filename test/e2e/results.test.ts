@@ -1,0 +1,51 @@
+// `npm run results -- --run`: what the commands print is what the page is drawn from.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { parseResult } from '../../src/report/results/result-file.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const scratch = mkdtempSync(join(tmpdir(), 'atom-results-test-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const [results, docs] = [join(scratch, 'results'), join(scratch, 'docs')];
+
+async function run(...args: string[]): Promise<{ status: number | null; stderr: string }> {
+  const script = join(root, 'scripts/results.js');
+  const child = spawn(process.execPath, [script, ...args, '--results', results, '--docs', docs], {
+    env: { ...process.env, XDG_CACHE_HOME: scratch },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (piece: string) => (stderr += piece));
+  const status = await new Promise<number | null>((done, failed) =>
+    child.on('error', failed).on('close', done),
+  );
+  return { status, stderr };
+}
+
+const measured = ['compare', 'serve', 'kernels', 'decoder', 'quantize', 'presets'];
+
+test('measures in short, and says that it was short', { timeout: 300_000 }, async () => {
+  const { status, stderr } = await run('--run', measured.join(','), '--short');
+  expect(status, stderr).toBe(0);
+  const page = readFileSync(join(docs, 'results.md'), 'utf8');
+  for (const name of measured) {
+    const result = parseResult(readFileSync(join(results, `${name}.json`), 'utf8'), name);
+    expect(result).toMatchObject({ name, short: true, version: expect.stringMatching(/^\d/) });
+    expect(result.commands[0]).toMatch(/^(atom|node scripts\/)/);
+    expect(page).toContain(`results/${name}.json`);
+  }
+  expect(page.match(/A short run/g)).toHaveLength(measured.length);
+  expect(readFileSync(join(docs, 'images/results/compare.svg'), 'utf8')).toMatch(
+    /^<svg [^>]*>[\s\S]*<\/svg>\n$/,
+  );
+});
+
+test('a run that there is not is refused with those that there are', async () => {
+  const { status, stderr } = await run('--run', 'poem');
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/no run poem; there are ladder, /);
+});
