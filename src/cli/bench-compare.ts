@@ -12,14 +12,16 @@ import {
   deliver,
   type ModelOptions,
   machineSettings,
+  type ReportOption,
   tableLine,
   withModelOptions,
+  withReportOption,
 } from './bench-options.ts';
 import { bytes, list, numberBetween, positiveInteger } from './option-types.ts';
 import { provenance } from './provenance.ts';
 import { bytesOf } from './sizes.ts';
 
-interface Options extends ModelOptions {
+interface Options extends ModelOptions, ReportOption {
   readonly batches?: readonly number[];
   readonly memory?: number;
   readonly sequences: number;
@@ -34,7 +36,7 @@ const batchList = (text: string) =>
     .sort((a, b) => a - b);
 
 export function benchCompareCommand(): Command {
-  return withModelOptions(
+  const command = withModelOptions(
     new Command('compare')
       .description('throughput and latency of each scheme against the batch, and in the same memory')
       .option('--batches <list>', 'sequences that run together (default: 1,2,4,8,16,32,64)', batchList)
@@ -52,7 +54,8 @@ export function benchCompareCommand(): Command {
         'seconds measured per scheme and batch (default: 4)',
         numberBetween(0.01, 1e5),
       ),
-  ).action(run);
+  );
+  return withReportOption(command).action(run);
 }
 
 function run(options: Options): void {

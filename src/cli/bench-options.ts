@@ -1,4 +1,4 @@
-// What `bench serve` and `bench compare` have in common: which random models they measure, and on what.
+// What `bench serve`, `compare` and `prefix` have in common: which random models they measure, and on what.
 import { type Command, Option } from 'commander';
 import { chooseIsa, nativeAddon } from '../backend/cpu/native.ts';
 import { LoadedScheme } from '../bench/loaded-scheme.ts';
@@ -20,6 +20,9 @@ export interface ModelOptions {
   readonly threads?: number;
   readonly quick?: boolean;
   readonly json?: boolean;
+}
+
+export interface ReportOption {
   readonly report?: string;
 }
 
@@ -34,8 +37,15 @@ export function withModelOptions(command: Command): Command {
     .option('--schemes <names>', 'of w16a16, w8a8, w4a16, w4a8, w4a4 (default: all)', list)
     .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
     .option('--quick', 'the smallest shape for a second each: whether it works, not how fast')
-    .option('--report <path>', 'write all figures to <path>.json and a page with plots to <path>.html')
     .option('--json', 'print one JSON object and nothing else');
+}
+
+/** For benches whose figures are drawn. */
+export function withReportOption(command: Command): Command {
+  return command.option(
+    '--report <path>',
+    'write all figures to <path>.json and a page with plots to <path>.html',
+  );
 }
 
 /** The models that were asked for; sets the number of threads. */
@@ -60,7 +70,7 @@ export function machineSettings(settings: object): Fact[] {
 /** Prints a report, and writes its JSON and its page beside each other, as the options say. Throws `io`. */
 export function deliver(
   report: BenchReport,
-  { json, report: path }: Pick<ModelOptions, 'json' | 'report'>,
+  { json, report: path }: Pick<ModelOptions, 'json'> & ReportOption,
 ): void {
   if (path !== undefined) {
     writeTextFile(`${path}.json`, reportJson(report));

@@ -10,14 +10,16 @@ import {
   deliver,
   type ModelOptions,
   machineSettings,
+  type ReportOption,
   tableLine,
   withModelOptions,
+  withReportOption,
 } from './bench-options.ts';
 import { bytes, numberBetween, positiveInteger, wholeNumber } from './option-types.ts';
 import { provenance } from './provenance.ts';
 import { bytesOf } from './sizes.ts';
 
-interface Options extends ModelOptions {
+interface Options extends ModelOptions, ReportOption {
   readonly memory?: number;
   readonly sequences: number;
   readonly concurrency: number;
@@ -32,7 +34,7 @@ const sequenceTokens = 512;
 const openLoad = 0.8;
 
 export function benchServeCommand(): Command {
-  return withModelOptions(
+  const command = withModelOptions(
     new Command('serve')
       .description('throughput and latency of conversations, for each scheme in the same memory')
       .option('--memory <bytes>', 'for weights and cache together (default: what --sequences needs)', bytes)
@@ -50,7 +52,8 @@ export function benchServeCommand(): Command {
       )
       .option('--seconds <n>', 'seconds measured per loop (default: 60)', numberBetween(0.1, 1e5))
       .option('--seed <n>', 'of the requests', wholeNumber, 0),
-  ).action(serve);
+  );
+  return withReportOption(command).action(serve);
 }
 
 function serve(options: Options): void {

@@ -7,6 +7,7 @@ import { benchAttentionCommand } from './bench-attention.ts';
 import { benchCompareCommand } from './bench-compare.ts';
 import { benchHttpCommand } from './bench-http.ts';
 import { kernelsCommand } from './bench-kernels.ts';
+import { benchPrefixCommand } from './bench-prefix.ts';
 import { benchServeCommand } from './bench-serve.ts';
 import { positiveInteger } from './option-types.ts';
 
@@ -22,6 +23,7 @@ export function benchCommand(): Command {
   bench.addCommand(benchAttentionCommand());
   bench.addCommand(benchServeCommand());
   bench.addCommand(benchCompareCommand());
+  bench.addCommand(benchPrefixCommand());
   bench.addCommand(benchHttpCommand());
   return bench;
 }

@@ -1,4 +1,4 @@
-// `atom bench serve` and `atom bench compare` as they are run, in their quick form.
+// `atom bench serve`, `compare` and `prefix` as they are run, in their quick form.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +54,21 @@ test('compare: a table for people, and a file with all figures', async () => {
   expect(page.match(/<svg height/g)).toHaveLength(4);
   expect(page).toContain('bench compare');
   expect(report.comparison.passings.map(({ ratio }: { ratio: number }) => ratio)).toEqual([7.73, 2.53]);
+});
+
+test('prefix: a prompt that was seen before gives its first token much sooner', async () => {
+  const { status, stdout, stderr } = await runAtom(
+    ['bench', 'prefix', '--quick', '--rounds', '9', '--schemes', 'w16a16,w4a4', '--threads', '1', '--json'],
+    { env: { XDG_CACHE_HOME: scratch } },
+  );
+  expect([status, stderr]).toEqual([0, '']);
+  const { results } = JSON.parse(stdout);
+  expect(results).toHaveLength(2);
+  for (const { prompt, found, times } of results) {
+    // All but the block with the last token, of what the context holds.
+    expect([prompt, found]).toEqual([1023, 992]);
+    expect(times).toBeGreaterThan(3);
+  }
 });
 
 test('options that mean nothing are refused', async () => {
