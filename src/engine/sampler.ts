@@ -188,7 +188,8 @@ export class Sampler {
     // Of equals the lower id is kept, so that the result does not depend on the sort.
     atEdge.sort((a, b) => logits[b]! - logits[a]! || a - b);
     for (const id of atEdge) {
-      if (sum >= limit) break;
+      // The best stays, also where the limit is zero.
+      if (sum >= limit && left > 0) break;
       kept[left++] = id;
       sum += byWeight ? weights[id]! : 1;
     }

@@ -55,6 +55,15 @@ test('filters leave only what they say', () => {
   // Probabilities are 0.09, 0.64, 0.23, 0.03, 0.01: 0.64 alone does not reach 0.7.
   expect(share({ topP: 0.7 }).map((p) => p > 0)).toEqual([false, true, true, false, false]);
   expect(share({ topP: 0.6 }).map((p) => p > 0)).toEqual([false, true, false, false, false]);
+  // Of none the best is left.
+  for (const none of [
+    { topP: 0 },
+    { topP: -0 },
+    { topP: 0, topK: 3 },
+    { topP: 0, minP: 1 },
+    { temperature: 5e-324 },
+  ])
+    expect(share(none, 50)).toEqual([0, 1, 0, 0, 0]);
   expect(share({ minP: 0.1 }).map((p) => p > 0)).toEqual([true, true, true, false, false]);
 });
 
