@@ -18,9 +18,9 @@ export interface SweptMemory {
 export interface SweptScheme {
   readonly scheme: string;
   readonly fits: number;
-  /** 0 where nothing fits. Read off the curve; beyond its end, what its end reached. */
+  /** 0 where fewer fit than were measured. Read off the curve; beyond its end, what its end reached. */
   readonly tokensPerSecond: number;
-  /** Seconds between tokens that nine of ten do not exceed, read likewise; 0 where nothing fits. */
+  /** Seconds between tokens that nine of ten do not exceed, read likewise; 0 where fewer fit. */
   readonly latency: number;
 }
 
@@ -82,8 +82,9 @@ export function sweepMemory(
       schemes: needs.map(({ scheme, weightBytes, sequenceBytes }) => {
         const fits = Math.max(0, Math.floor((memory - weightBytes) / sequenceBytes));
         const curve = curves.get(scheme)!;
-        const [tokensPerSecond, latency] =
-          fits > 0 ? [throughputAt(curve, fits), latencyAt(curve, fits)] : [0, 0];
+        const known = fits >= curve[0]!.batch;
+        const tokensPerSecond = known ? throughputAt(curve, fits) : 0;
+        const latency = known ? latencyAt(curve, fits) : 0;
         return { scheme, fits, tokensPerSecond, latency };
       }),
     }));
@@ -96,7 +97,7 @@ export function passingOf(
 ): Passing {
   const both = sweep.flatMap(({ memory, schemes }) => {
     const [fast, slow] = [scheme, over].map((name) => schemes.find((entry) => entry.scheme === name));
-    if (!fast?.fits || !slow?.fits) return [];
+    if (!fast?.tokensPerSecond || !slow?.tokensPerSecond) return [];
     const times = fast.tokensPerSecond / slow.tokensPerSecond;
     return [{ memory, times, fits: fast.fits, fitsOver: slow.fits }];
   });

@@ -55,6 +55,16 @@ test('a sweep counts what fits, from memories that hold only one of the schemes'
   ]);
 });
 
+test('nothing is said of fewer sequences than were measured', () => {
+  const late = curve('slow', { 2: 20, 4: 30 });
+  const sweep = sweepMemory([...late, ...fast], { needs, yardsticks: ['slow'], sequences: 2 });
+  expect(sweep.map(({ schemes: [first] }) => [first!.fits, first!.tokensPerSecond, first!.latency])).toEqual([
+    [1, 0, 0],
+    [2, 20, 0.1],
+  ]);
+  expect(passingOf(sweep, { scheme: 'fast', over: 'slow', ratio: 1 }).most).toBe(4.5);
+});
+
 test('a ratio is passed up to the last memory where both run and it is reached', () => {
   const sweep = sweepMemory([...slow, ...fast], { needs, yardsticks: ['slow'], sequences: 4 });
   const claim = { scheme: 'fast', over: 'slow' };
