@@ -59,7 +59,7 @@ export const runs = {
     measure: ({ atom, short }) =>
       atom([
         ...['bench', 'compare'],
-        ...(short ? tiny : ['--shape', '1.1b', '--batches', '1,2,4,8,16,32', '--seconds', '6']),
+        ...(short ? tiny : ['--shape', '1.1b', '--batches', '1,2,4,8,16,32', '--seconds', '4']),
       ]),
   },
   serve: {
@@ -94,14 +94,17 @@ export const runs = {
   peers: {
     title: 'Beside node-llama-cpp',
     kind: 'peers',
-    measure: ({ node, short }) =>
-      node('bench/peers/compare.js', [
-        '--json',
-        ...(short
-          ? '--shape tiny --layers 2 --batches 1,4 --sequences 2 --max-batch 4 --seconds 0.2 --rounds 2'
-          : '--shape 1.1b --batches 1,8,16 --seconds 8'
-        ).split(' '),
-      ]),
+    measure: (bench) => peers(bench, ['--sequences', '0'], ['--batches', '1,8,16', '--seconds', '5']),
+  },
+  'peers-memory': {
+    title: 'Beside node-llama-cpp in the same memory',
+    kind: 'peers',
+    measure: (bench) =>
+      peers(
+        bench,
+        ['--no-prefill', '--batches='],
+        ['--sequences', '8', '--max-batch', '32', '--seconds', '8'],
+      ),
   },
   quantize: { title: 'Quantizing 1.1B', kind: 'quantization', measure: quantization },
 };
@@ -125,6 +128,14 @@ async function ladder({ atom, golden, short }, model) {
 function isSameStep(ours, published = '') {
   const [first] = ours.split(',');
   return published.startsWith(first.replace(/ \(.*/, ''));
+}
+
+function peers({ node, short }, common, long) {
+  const size = short
+    ? '--shape tiny --layers 2 --seconds 0.2 --rounds 2 --max-batch 4'.split(' ')
+    : ['--shape', '1.1b'];
+  const few = common.includes('--no-prefill') ? ['--sequences', '2'] : ['--batches', '1,4'];
+  return node('bench/peers/compare.js', ['--json', ...common, ...size, ...(short ? few : long)]);
 }
 
 /** Every preset as a checkpoint, scored as it runs and in f32. */

@@ -36,6 +36,7 @@ function sectionsOf(results: readonly ResultFile[]): Section[] {
     results.filter((result): result is ResultOf<Kind> => result.kind === kind);
   const ladders = all('ladder');
   const https = all('http');
+  const peers = all('peers');
   const kernels = { kernels: all('kernels')[0], gemm: all('gemm')[0], decoder: all('decoder')[0] };
   return [
     ...(ladders.length > 0 ? [ladderSection(ladders)] : []),
@@ -45,7 +46,7 @@ function sectionsOf(results: readonly ResultFile[]): Section[] {
     ...all('curves').map(curveSection),
     ...all('conversations').map(conversationSection),
     ...(https.length > 0 ? [httpSection(https)] : []),
-    ...all('peers').map(peerSection),
+    ...(peers.length > 0 ? [peerSection(peers)] : []),
     ...all('quantization').map(quantizationSection),
   ];
 }

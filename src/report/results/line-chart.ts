@@ -1,7 +1,7 @@
 // Lines over numbers that double, in panels side by side that share their legend.
 import { tickText } from '../format.ts';
 import { curvePath, dotPath, type Point } from '../marks.ts';
-import { type Markup, markup } from '../markup.ts';
+import { type Markup, markup, nothing } from '../markup.ts';
 import { extent, linearScale, logScale, positive, rounded } from '../scales.ts';
 import { drawing, type LegendEntry, margin, top, width } from './drawing.ts';
 
@@ -15,7 +15,10 @@ export interface Panel {
   readonly lines: readonly Line[];
   /** Top of the axis; by default what the lines need. */
   readonly most?: number;
+  /** Values on a log scale. */
   readonly isLog?: boolean;
+  /** Places on a linear scale, without dots. */
+  readonly isPlain?: boolean;
 }
 
 const height = 230;
@@ -48,26 +51,27 @@ interface Box {
   readonly lower: number;
 }
 
-function drawPanel({ title, xLabel, lines, most, isLog }: Panel, { left, right, upper, lower }: Box): Markup {
+function drawPanel({ title, xLabel, lines, most, isLog, isPlain }: Panel, box: Box): Markup {
+  const { left, right, upper, lower } = box;
   const points = lines.flatMap((line) => line.points);
-  const span = positive(points.map(({ y }) => y));
-  const x = logScale(extent(positive(points.map((point) => point.x))), [left, right]);
-  const y = isLog
-    ? logScale(extent(span), [lower, upper])
-    : linearScale([0, most ?? rounded([0, extent(span)[1]])[1]], [lower, upper]);
   const places = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
+  const span = extent(positive(points.map(({ y }) => y)));
+  const x = (isPlain ? linearScale : logScale)(extent(positive(places)), [left, right]);
+  const y = isLog
+    ? logScale(span, [lower, upper])
+    : linearScale([0, most ?? rounded([0, span[1]])[1]], [lower, upper]);
   const stride = Math.ceil(places.length / 10);
-  return markup`<text class="strong" x="${left - leftOfAxis + 4}" y="${upper - 14}">${title}</text>${y
-    .ticks(5)
-    .map(
-      (tick) =>
-        markup`<line class="grid" x1="${left}" x2="${right}" y1="${y.place(tick)}" y2="${y.place(tick)}"/><text class="end" x="${left - 6}" y="${y.place(tick) + 4}">${tickText(tick)}</text>`,
-    )}<line class="base" x1="${left}" x2="${right}" y1="${lower}" y2="${lower}"/>${places
-    .filter((_, index) => index % stride === 0)
-    .map(
-      (place) => markup`<text class="mid" x="${x.place(place)}" y="${lower + 17}">${tickText(place)}</text>`,
-    )}<text class="mid" x="${(left + right) / 2}" y="${lower + 36}">${xLabel}</text>${lines.map(
-    (line) =>
-      markup`<path class="curve ${line.colour}${line.dashed ? ' dashed' : ''}" d="${curvePath(line.points, x, y)}"/><path class="dots ${line.colour}" d="${dotPath(line.points, x, y)}"/>`,
-  )}`;
+  const xTicks = isPlain ? x.ticks(8) : places.filter((_, index) => index % stride === 0);
+  const grid = y.ticks(5).map((tick) => {
+    const at = y.place(tick);
+    return markup`<line class="grid" x1="${left}" x2="${right}" y1="${at}" y2="${at}"/><text class="end" x="${left - 6}" y="${at + 4}">${tickText(tick)}</text>`;
+  });
+  const below = xTicks.map(
+    (tick) => markup`<text class="mid" x="${x.place(tick)}" y="${lower + 17}">${tickText(tick)}</text>`,
+  );
+  const drawn = lines.map(({ colour, dashed, points: own }) => {
+    const dots = isPlain ? nothing : markup`<path class="dots ${colour}" d="${dotPath(own, x, y)}"/>`;
+    return markup`<path class="curve ${colour}${dashed ? ' dashed' : ''}" d="${curvePath(own, x, y)}"/>${dots}`;
+  });
+  return markup`<text class="strong" x="${left - leftOfAxis + 4}" y="${upper - 14}">${title}</text>${grid}<line class="base" x1="${left}" x2="${right}" y1="${lower}" y2="${lower}"/>${below}<text class="mid" x="${(left + right) / 2}" y="${lower + 36}">${xLabel}</text>${drawn}`;
 }

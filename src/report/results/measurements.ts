@@ -143,6 +143,8 @@ const batchPoint = z.object({
   steps: count,
 });
 
+const memoryPoint = batchPoint.extend({ fits: count });
+
 /** `bench compare`. */
 const curves = z.object({
   kind: z.literal('curves'),
@@ -151,7 +153,20 @@ const curves = z.object({
     comparison: z.object({
       needs: z.array(z.object({ scheme: z.string(), weightBytes: count, sequenceBytes: figure })),
       curve: z.array(batchPoint).min(1),
-      inMemory: z.object({ memory: figure, points: z.array(batchPoint.extend({ fits: count })) }).optional(),
+      inMemory: z
+        .object({
+          memory: figure,
+          points: z.array(memoryPoint),
+          /** Only so many sequences that tokens come as quickly as from the 16-bit model. */
+          asQuick: z.array(memoryPoint).optional(),
+        })
+        .optional(),
+      sweep: z.array(
+        z.object({
+          memory: figure,
+          schemes: z.array(z.object({ scheme: z.string(), fits: count, tokensPerSecond: figure })),
+        }),
+      ),
       passings: z.array(
         z.object({
           scheme: z.string(),
@@ -215,7 +230,9 @@ const peers = z.object({
   kind: z.literal('peers'),
   data: z.object({
     options: z.record(z.string(), z.union([z.string(), z.boolean()])),
-    byBatch: z.array(contender).min(1),
+    /** Tokens of prompts a second. */
+    prefill: z.array(contender).optional(),
+    byBatch: z.array(contender),
     sameMemory: z.object({ memory: figure, rows: z.array(contender) }).optional(),
   }),
 });

@@ -1,4 +1,4 @@
-// Beside another engine, in one process and in turn.
+// Beside another engine, in one process and in turn: reading prompts, decoding at equal batches, decoding in one memory.
 import { byteText, fixed, significant } from '../../format.ts';
 import { linearScale, rounded } from '../../scales.ts';
 import { type Section, sources, table } from '../page-parts.ts';
@@ -9,72 +9,77 @@ import { schemeEntry } from '../scheme-colours.ts';
 type Peers = ResultOf<'peers'>;
 type Contender = Peers['data']['byBatch'][number];
 
-export function peerSection(result: Peers): Section {
-  const { options, byBatch, sameMemory } = result.data;
-  const names = [...new Set(byBatch.map(({ name }) => name))];
-  const batches = [...new Set(byBatch.map(({ batch }) => batch))];
-  const find = (name: string, batch: number) =>
-    byBatch.find((each) => each.name === name && each.batch === batch);
-  const rows = names.map((name) => [
-    name,
-    ...batches.map((batch) => speed(find(name, batch))),
-    ...(sameMemory === undefined ? [] : [inMemory(sameMemory.rows.find((each) => each.name === name))]),
-  ]);
-  const headings = batches.map((batch) => `${batch} together`);
-  const memory = sameMemory === undefined ? [] : [`in ${byteText(sameMemory.memory)}`];
-  const most = batches.at(-1) ?? 1;
+interface Column {
+  readonly heading: string;
+  readonly contenders: readonly Contender[];
+}
+
+/** Of runs that may each hold some of the columns. */
+export function peerSection(results: readonly Peers[]): Section {
+  const columns = results.flatMap(columnsOf);
+  const names = [...new Set(columns.flatMap(({ contenders }) => contenders.map(({ name }) => name)))];
+  const memories = results.flatMap(({ data }) => data.sameMemory ?? []);
+  const [first] = results;
+  const rows = names.map((name) => [name, ...columns.map((column) => cell(name, column))]);
+  const memoryText = memories.map(
+    ({ memory }) =>
+      `In ${byteText(memory)}, which holds the sequences that the F16 row says beside F16 weights, each runs as many as it can hold (at most 32 were tried).`,
+  );
   return {
     heading: 'Beside node-llama-cpp',
     parts: [
-      `Tokens per second while decoding after prompts of 128 tokens: random weights in the shape ${String(options.shape)}, ${String(options.threads)} threads, all engines in one process and measured in turn. node-llama-cpp 3.22.1 from its prebuilt binaries, flash attention, F16 cache; this engine without HTTP. ${timesText(names, most, find)} The last column gives each the memory that holds ${String(options.sequences)} sequences of 512 tokens beside F16 weights.`,
-      { drawing: 'peers', title: 'Beside node-llama-cpp', svg: chart(names, batches, find) },
-      table(['', ...headings, ...memory], rows),
-      ...sources(result),
+      `Tokens per second, in brackets times the best of node-llama-cpp in that column. Random weights in the shape ${String(first?.data.options.shape)}, ${String(first?.data.options.threads)} threads; all engines are in one process and measured in turn. node-llama-cpp 3.22.1 comes from its prebuilt binaries and runs with flash attention and an F16 cache; this engine runs without HTTP. Prompts are of 512 tokens, read one at a time; decoding is measured after prompts of 128. ${memoryText.join(' ')}`,
+      { drawing: 'peers', title: 'Beside node-llama-cpp', svg: chart(columns) },
+      table(['', ...columns.map(({ heading }) => heading)], rows),
+      ...sources(...results),
     ],
   };
 }
 
-type Find = (name: string, batch: number) => Contender | undefined;
-
-function speed(contender: Contender | undefined): string {
-  return contender === undefined ? '' : significant(contender.tokensPerSecond);
+function columnsOf({ data: { prefill, byBatch, sameMemory } }: Peers): Column[] {
+  const batches = [...new Set(byBatch.map(({ batch }) => batch))];
+  return [
+    ...(prefill === undefined ? [] : [{ heading: 'prompts', contenders: prefill }]),
+    ...batches.map((batch) => ({
+      heading: batch === 1 ? '1 sequence' : `${batch} sequences`,
+      contenders: byBatch.filter((contender) => contender.batch === batch),
+    })),
+    ...(sameMemory === undefined
+      ? []
+      : [{ heading: `in ${byteText(sameMemory.memory)}`, contenders: sameMemory.rows }]),
+  ];
 }
 
-function inMemory(contender: Contender | undefined): string {
-  return contender === undefined ? 'does not fit' : `${speed(contender)} (${contender.batch} together)`;
+const isPeer = ({ name }: Contender) => name.startsWith('node-llama-cpp');
+
+function cell(name: string, { heading, contenders }: Column): string {
+  const found = contenders.find((each) => each.name === name);
+  if (found === undefined) return 'does not fit';
+  const best = Math.max(...contenders.filter(isPeer).map(({ tokensPerSecond }) => tokensPerSecond));
+  const speed = significant(found.tokensPerSecond);
+  const together = heading.startsWith('in ') ? `, ${found.batch} together` : '';
+  return isPeer(found)
+    ? `${speed}${together}`
+    : `${speed} (${fixed(found.tokensPerSecond / best, 1)}x)${together}`;
 }
 
-/** Our smallest against the peer's smallest. */
-function timesText(names: readonly string[], batch: number, find: Find): string {
-  const peers = names.filter((name) => name.startsWith('node-'));
-  const best = peers
-    .map((name) => find(name, batch)?.tokensPerSecond ?? 0)
-    .reduce((a, b) => Math.max(a, b), 0);
-  const ours = find('W4A4KV4', batch)?.tokensPerSecond;
-  if (ours === undefined || best === 0) return '';
-  return `W4A4KV4 makes ${fixed(ours / best, 1)} times the tokens of node-llama-cpp's best at ${batch} sequences.`;
-}
-
-function chart(names: readonly string[], batches: readonly number[], find: Find): string {
-  const rows = batches.flatMap((batch) =>
-    names.map((name, index): Row => {
-      const found = find(name, batch);
-      return {
+/** A column's bars on the scale of that column's fastest, since prompts are read ten times as fast as answers are made. */
+function chart(columns: readonly Column[]): string {
+  const rows = columns.flatMap(({ heading, contenders }) => {
+    const most = Math.max(...contenders.map(({ tokensPerSecond }) => tokensPerSecond));
+    return contenders.map(
+      ({ name, tokensPerSecond }, index): Row => ({
         name,
-        marks:
-          found === undefined
-            ? []
-            : [{ value: found.tokensPerSecond, colour: schemeEntry(name).colour, kind: 'bar' }],
-        figure: speed(found),
-        ...(index === 0 && { heading: batch === 1 ? '1 sequence' : `${batch} sequences together` }),
-      };
-    }),
-  );
-  const most = Math.max(...rows.flatMap(({ marks }) => marks.map(({ value }) => value)));
+        marks: [{ value: (100 * tokensPerSecond) / most, colour: schemeEntry(name).colour, kind: 'bar' }],
+        figure: significant(tokensPerSecond),
+        ...(index === 0 && { heading }),
+      }),
+    );
+  });
   return rowChart({
     title: 'Tokens per second beside node-llama-cpp',
     rows,
-    xLabel: 'tokens per second, all sequences',
-    scale: (range) => linearScale(rounded([0, most]), range),
+    xLabel: 'percent of the fastest',
+    scale: (range) => linearScale(rounded([0, 100]), range),
   });
 }

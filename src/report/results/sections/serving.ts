@@ -4,7 +4,7 @@ import { linearScale, rounded } from '../../scales.ts';
 import { type Line, lineChart, type Panel } from '../line-chart.ts';
 import { of, type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
-import { rowChart } from '../row-chart.ts';
+import { type Row, rowChart } from '../row-chart.ts';
 import { schemeEntry } from '../scheme-colours.ts';
 
 type Curves = ResultOf<'curves'>;
@@ -22,6 +22,8 @@ export function curveSection(result: Curves): Section {
       { drawing: 'compare', title: 'Throughput and latency', svg: curveChart(curve) },
       curveTable(curve),
       ...(inMemory === undefined ? [] : memoryParts(inMemory)),
+      'Over the memory that all get: what fits is counted, its throughput read off the lines over the batch.',
+      { drawing: 'sweep', title: 'Over the memory', svg: sweepChart(comparison) },
       passings.map(passingText).join(' '),
       ...sources(result),
     ],
@@ -69,10 +71,43 @@ function curveTable(curve: readonly Point[]): string {
   return `Tokens per second, in brackets the ms between tokens (median, slowest hundredth); the last column is the largest share of a step that is not the model:\n\n${table(['scheme', ...headings, 'not model'], rows)}`;
 }
 
-function memoryParts({
-  memory,
-  points,
-}: NonNullable<Curves['data']['comparison']['inMemory']>): Section['parts'] {
+type InMemory = NonNullable<Curves['data']['comparison']['inMemory']>;
+type MemoryPoint = InMemory['points'][number];
+
+function memoryParts({ memory, points, asQuick = [] }: InMemory): Section['parts'] {
+  const bars = rowChart({
+    title: `Tokens per second, each in ${byteText(memory)} for weights and cache`,
+    rows: [
+      ...memoryRows('all that fit', points),
+      ...memoryRows('as many as answer as quickly as 16 bits', asQuick),
+    ],
+    xLabel: 'tokens per second',
+    scale: (range) =>
+      linearScale(rounded([0, Math.max(...points.map((point) => point.tokensPerSecond))]), range),
+  });
+  return [
+    `In the same memory, ${byteText(memory)} for weights and cache, as the paper's GPU had it, with as many sequences as fit (up to the largest batch above):`,
+    { drawing: 'memory', title: 'In the same memory', svg: bars },
+    memoryTable(points),
+    ...(asQuick.length === 0
+      ? []
+      : [
+          'Throughput alone favours whoever makes everybody wait. With only so many sequences that nine tokens of ten come as quickly as from the 16-bit model with all that fit:',
+          memoryTable(asQuick),
+        ]),
+  ];
+}
+
+function memoryRows(heading: string, points: readonly MemoryPoint[]): Row[] {
+  return points.map(({ scheme, tokensPerSecond, batch }, index) => ({
+    name: scheme,
+    marks: [{ value: tokensPerSecond, colour: schemeEntry(scheme).colour, kind: 'bar' }],
+    figure: `${significant(tokensPerSecond)}, ${batch} together`,
+    ...(index === 0 && { heading }),
+  }));
+}
+
+function memoryTable(points: readonly MemoryPoint[]): string {
   const [first] = points;
   const rows = points.map((point) => [
     point.scheme,
@@ -82,25 +117,23 @@ function memoryParts({
     `${fixed(point.tokensPerSecond / (first?.tokensPerSecond ?? Number.NaN), 2)}x`,
     significant(1000 * point.betweenTokens.p90),
   ]);
-  const bars = rowChart({
-    title: `Tokens per second, each in ${byteText(memory)} for weights and cache`,
-    rows: points.map(({ scheme, tokensPerSecond, batch }) => ({
-      name: scheme,
-      marks: [{ value: tokensPerSecond, colour: schemeEntry(scheme).colour, kind: 'bar' }],
-      figure: `${significant(tokensPerSecond)}, ${batch} together`,
-    })),
-    xLabel: 'tokens per second',
-    scale: (range) =>
-      linearScale(rounded([0, Math.max(...points.map((point) => point.tokensPerSecond))]), range),
+  return table(
+    ['scheme', 'sequences that fit', 'ran', 'tokens/s', `of ${first?.scheme}`, 'ms between tokens, p90'],
+    rows,
+  );
+}
+
+function sweepChart({ sweep, needs }: Curves['data']['comparison']): string {
+  const lines = needs.map(({ scheme }): Line => {
+    const points = sweep.map(({ memory, schemes }) => {
+      const speed = schemes.find((each) => each.scheme === scheme)?.tokensPerSecond;
+      return { x: memory / 1e9, y: speed || Number.NaN };
+    });
+    return { ...schemeEntry(scheme), points };
   });
-  return [
-    `In the same memory, ${byteText(memory)} for weights and cache, as the paper's GPU had it:`,
-    { drawing: 'memory', title: 'In the same memory', svg: bars },
-    table(
-      ['scheme', 'sequences that fit', 'ran', 'tokens/s', `of ${first?.scheme}`, 'ms between tokens, p90'],
-      rows,
-    ),
-  ];
+  return lineChart('Throughput over the memory', [
+    { title: 'tokens per second', xLabel: 'GB for weights and cache', lines, isPlain: true },
+  ]);
 }
 
 function passingText(passing: Curves['data']['comparison']['passings'][number]): string {
