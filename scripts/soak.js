@@ -138,7 +138,9 @@ async function readMetrics(url) {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
-const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
+/** The value that a share of them stays below. */
+const quantile = (list, share) => [...list].sort((a, b) => a - b)[Math.floor(list.length * share)] ?? 0;
+const median = (list) => quantile(list, 0.5);
 
 const child = spawn(
   process.execPath,
@@ -195,10 +197,11 @@ const cacheUse = metrics('vllm:kv_cache_usage_perc');
 child.kill('SIGTERM');
 const [code] = await exited;
 
-// The first third warms caches and compiles; what comes after must not grow.
+// The first third warms caches and compiles; what comes after must not grow. Garbage comes and goes by tens of megabytes,
+// so the lowest tenth of one half is compared with that of the other.
 const settled = memory.slice(Math.floor(memory.length / 3));
 const half = Math.floor(settled.length / 2);
-const growth = median(settled.slice(half)) - median(settled.slice(0, half));
+const growth = quantile(settled.slice(half), 0.1) - quantile(settled.slice(0, half), 0.1);
 const allowed = 24 * 2 ** 20;
 const result = {
   seconds,
@@ -207,7 +210,10 @@ const result = {
   preemptions: metrics('vllm:num_preemptions_total'),
   generatedTokens: metrics('vllm:generation_tokens_total'),
   loopDelayP99Ms: { median: Math.round(median(delays)), worst: Math.round(Math.max(0, ...delays)) },
-  memoryMiB: { first: mib(settled[0]), last: mib(settled.at(-1)), growth: mib(growth) },
+  memoryMiB: {
+    ...{ least: mib(Math.min(...settled)), median: mib(median(settled)), most: mib(Math.max(...settled)) },
+    growth: mib(growth),
+  },
   atRest,
   cacheUse,
   exitCode: code,
