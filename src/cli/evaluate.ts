@@ -1,5 +1,6 @@
 // `atom eval`: how good a model is, or several side by side, as a table and as JSON.
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Command, Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
@@ -10,12 +11,15 @@ import { loadModel } from '../model/load-model.ts';
 import type { Compute } from '../model/plain-source.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
 import { type AblationOptions, ablation } from './ablation.ts';
+import { comparisonReport } from './comparison-report.ts';
 import { makePlan, type PlanOptions } from './evaluation-plan.ts';
 import { evaluationTable } from './evaluation-table.ts';
 import { interruptSignal } from './interrupt.ts';
 import { list, positiveInteger, wholeNumber } from './option-types.ts';
 import { startStages } from './progress.ts';
+import { parameterCount } from './quantization-summary.ts';
 import { resolveModel } from './resolve-model.ts';
+import { writeReport } from './write-report.ts';
 
 interface Options extends AblationOptions, PlanOptions, Arithmetic {
   readonly ablation?: boolean;
@@ -30,6 +34,8 @@ export interface ModelEvaluation extends Evaluation {
   readonly scheme: string;
   /** Of its weight files. */
   readonly bytes: number;
+  /** Of the model as published. */
+  readonly parameters: number;
 }
 
 export function evaluateCommand(): Command {
@@ -72,7 +78,10 @@ export function evaluateCommand(): Command {
         .choices(['f32', 'bf16'])
         .default('bf16'),
     )
-    .option('--report <path>', 'with --ablation: draw it, as <path>.html and <path>.json')
+    .option(
+      '--report <path>',
+      'draw the models side by side, or the ablation, as <path>.html and <path>.json',
+    )
     .option('--presets <names>', 'with --ablation: measure these presets as well', list)
     .option('-o, --output <file>', 'write the results as JSON too')
     .option('--json', 'print one JSON object and nothing else')
@@ -84,8 +93,10 @@ async function evaluateCommandLine(model: string | undefined, options: Options):
   const [first] = models;
   if (first === undefined) throw new AtomError('bad-option', 'name a model, or several with --compare');
   if (options.ablation) return ablation(await resolveModel(first), options);
+  const started = performance.now();
   // A path that cannot be written must not cost the results.
   if (options.output !== undefined) write(options.output, '');
+  if (options.report !== undefined) mkdirSync(dirname(options.report), { recursive: true });
   using interrupt = interruptSignal();
   const folders: string[] = [];
   for (const each of models) folders.push(await resolveModel(each));
@@ -96,6 +107,8 @@ async function evaluateCommandLine(model: string | undefined, options: Options):
     results.push(await evaluateModel(folders[index]!, { name, plan, arithmetic: options, signal }));
   }
   const report = results.length === 1 ? withFirstText(results[0]!) : { models: withChanges(results) };
+  if (options.report !== undefined)
+    writeReport(options.report.replace(/\.html$/, ''), comparisonReport(results, started));
   if (options.output !== undefined) write(options.output, `${JSON.stringify(report, undefined, 2)}\n`);
   console.log(options.json ? JSON.stringify(report) : evaluationTable(results));
 }
@@ -133,7 +146,7 @@ async function evaluateModel(folder: string, options: EvaluateModelOptions): Pro
   const onProgress = (what: string, done: number, total: number) =>
     stages.update(`${name} ${what}`, done, total);
   const evaluation = await evaluate({ model, backend, tokenizer, plan, signal, onProgress });
-  return { model: name, scheme, bytes, ...evaluation };
+  return { model: name, scheme, bytes, parameters: parameterCount(model.config), ...evaluation };
 }
 
 /** Each after the first says how much worse than the first it is. */

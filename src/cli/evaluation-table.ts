@@ -66,7 +66,7 @@ function timeNote(results: readonly ModelEvaluation[]): string {
 }
 
 /** Last parts of the names, or the whole names where those are not distinct. */
-function labels(models: readonly string[]): string[] {
+export function labels(models: readonly string[]): string[] {
   const short = models.map((model) => basename(model));
   return new Set(short).size === models.length ? short : [...models];
 }

@@ -17,6 +17,8 @@ export interface TaskResult {
   /** Questions scored. */
   readonly questions: number;
   readonly fewShot: number;
+  /** What guessing scores, where there are choices; 0 to 1. */
+  readonly chance?: number;
   readonly seconds: number;
 }
 
@@ -64,8 +66,10 @@ export async function runTask(options: RunTaskOptions): Promise<TaskResult> {
       scores.map((score) => score[metric]),
     ),
   ]);
+  const hasChoices = questions.every(({ requests }) => requests.length > 1);
   return {
     task: task.name,
+    ...(hasChoices && { chance: mean(questions.map(({ requests }) => 1 / requests.length)) }),
     metrics: Object.fromEntries(measured),
     questions: scored.length,
     fewShot,

@@ -94,6 +94,7 @@ const tables = `
   .rows { display: grid; grid-template-columns: minmax(120px, max-content) max-content minmax(0, 1fr); column-gap: 20px; font-size: 14px; }
   .rows > div { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; align-items: center; padding: 5px 0; }
   .rows > div.gap { padding-top: 22px; font-weight: 600; }
+  .rows.one { grid-template-columns: minmax(70px, max-content) max-content minmax(0, 1fr); column-gap: 12px; font-size: 13px; }
   .rows .num { text-align: right; white-space: nowrap; }
   .rows.two { grid-template-columns: minmax(120px, max-content) max-content max-content minmax(0, 2fr) minmax(0, 3fr); }
   .rows > div.top { border-bottom: 1px solid var(--rule); }
@@ -105,6 +106,11 @@ const tables = `
   .bar b.beyond { clip-path: polygon(0 0, calc(100% - 7px) 0, 100% 50%, calc(100% - 7px) 100%, 0 100%); }
   .bar u { position: absolute; top: -5px; bottom: -5px; width: 1px; background: var(--rule); }
   .bar u.dash { background: none; border-left: 1px dashed var(--soft); }
+  .spot { position: relative; height: 17px; }
+  .spot u { position: absolute; top: -5px; bottom: -5px; width: 1px; background: var(--rule); }
+  .spot u.dash { background: none; border-left: 1px dashed var(--soft); }
+  .spot s { position: absolute; top: 7.75px; height: 1.5px; background: currentColor; }
+  .spot i { position: absolute; top: 4px; width: 9px; height: 9px; margin-left: -4.5px; border-radius: 50%; background: currentColor; }
   .stack { display: flex; height: 34px; gap: 1.5px; }
   .stack + .note { margin: 3px 0 14px; }
   .stack span { flex: none; min-width: 0; overflow: hidden; white-space: nowrap; text-overflow: clip; font-size: 12px; line-height: 34px;
@@ -132,9 +138,9 @@ const small = `
   .few { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .plot { padding-left: 40px; padding-right: 6px; } .plot.named { padding-left: 74px; } .plot.direct { padding-right: 8px; }
   .plot .roomy, .hide-small { display: none; }
-  .rows { grid-template-columns: minmax(0, 1fr) max-content; }
+  .rows, .rows.one { grid-template-columns: minmax(0, 1fr) max-content; }
   .rows.two { grid-template-columns: minmax(0, 2fr) minmax(0, 3fr) max-content; column-gap: 12px; }
-  .rows .bar, .rows .axis { grid-column: 1 / -1; margin-top: 3px; }
+  .rows .bar, .rows .spot, .rows .axis { grid-column: 1 / -1; margin-top: 3px; }
   .rows.two .name { grid-column: 1 / 3; } .rows.two .extra { display: none; }
   .rows.two .bar, .rows.two .axis { grid-column: auto; } .rows.two .last { grid-column: 2 / -1; }
   .rows > div.top .name, .rows > div.top .num { display: none; }

@@ -159,8 +159,10 @@ export interface ComparedCheckpoint {
   readonly name: string;
   /** Such as 'W4A4KV4'. */
   readonly scheme?: string;
-  /** On disk. */
+  /** Of the weight files. */
   readonly bytes?: number;
+  /** Of those files, for each weight of the model as published: embedding, scales and all. */
+  readonly bitsPerWeight?: number;
   readonly perplexities: readonly PerplexityScore[];
   readonly tasks: readonly TaskScore[];
 }
@@ -171,6 +173,8 @@ export interface PerplexityScore {
   readonly value: number;
   /** 95 % confidence. */
   readonly interval?: readonly [low: number, high: number];
+  /** Over the first checkpoint's, from the differences window by window: far narrower than the two intervals. */
+  readonly change?: { readonly ratio: number; readonly interval: readonly [low: number, high: number] };
 }
 
 export interface TaskScore {

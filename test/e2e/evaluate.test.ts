@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { Evaluation } from '../../src/evaluate/evaluate.ts';
+import { parseReport } from '../../src/report/report-file.ts';
+import type { CompareReport } from '../../src/report/types.ts';
 import { runAtom } from './run-atom.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -55,7 +57,8 @@ test('tasks and texts of one model, as JSON and as a table', async () => {
 
 test('models side by side: the twin with outliers computes what the plain one does', async () => {
   const measures = ['--dataset', 'wikitext2', '--window', '128', '--tasks', 'piqa', '--num-fewshot', '1'];
-  const args = ['eval', '--compare', model, twin, ...measures, '--limit', '2'];
+  const drawn = join(scratch, 'pages', 'twins');
+  const args = ['eval', '--compare', model, twin, ...measures, '--limit', '2', '--report', drawn];
   const { status, stdout } = await runAtom([...args, ...options, '--json']);
   expect(status).toBe(0);
   const { models } = JSON.parse(stdout) as {
@@ -65,6 +68,14 @@ test('models side by side: the twin with outliers computes what the plain one do
   expect(models[0]!.tasks[0]).toMatchObject({ questions: 2, fewShot: 1 });
   expect(models[1]!.changes[0]!.ratio).toBeCloseTo(1, 5);
   expect(models[1]!.tasks[0]!.metrics).toEqual(models[0]!.tasks[0]!.metrics);
+  const report = parseReport(readFileSync(`${drawn}.json`, 'utf8')) as CompareReport;
+  expect(report.checkpoints.map(({ name }) => name)).toEqual(['tiny-classics', 'tiny-classics-outliers']);
+  expect(report.checkpoints[1]).toMatchObject({
+    bitsPerWeight: expect.closeTo(16, 0),
+    perplexities: [{ text: 'wikitext2', change: { ratio: expect.closeTo(1, 5) } }],
+  });
+  expect(report.checkpoints[0]!.tasks[0]).toMatchObject({ task: 'piqa, 1 shot', chance: 0.5 });
+  expect(readFileSync(`${drawn}.html`, 'utf8')).toContain('tiny-classics beside tiny-classics-outliers');
   const table = await runAtom([
     'eval',
     model,

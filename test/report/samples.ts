@@ -192,6 +192,8 @@ export function sampleComparison(): CompareReport {
     { task: 'hellaswag', metric: 'acc_norm', score: 0.592 - shift, standardError: 0.0049, chance: 0.25 },
     { task: 'winogrande', metric: 'acc', score: 0.591 - shift * 0.5, standardError: 0.0138, chance: 0.5 },
   ];
+  const changeOf = (ratio: number) =>
+    ratio === 1 ? {} : { change: { ratio, interval: [ratio * 0.997, ratio * 1.003] as const } };
   const checkpoint = (
     name: string,
     scheme: string,
@@ -202,9 +204,10 @@ export function sampleComparison(): CompareReport {
     name,
     scheme,
     bytes,
+    bitsPerWeight: (8 * bytes) / 1_100_048_384,
     perplexities: [
-      { text: 'WikiText-2', value: a, interval: [a * 0.985, a * 1.015] as const },
-      { text: 'C4', value: b, interval: [b * 0.99, b * 1.01] as const },
+      { text: 'WikiText-2', value: a, interval: [a * 0.985, a * 1.015] as const, ...changeOf(a / 7.97) },
+      { text: 'C4', value: b, interval: [b * 0.99, b * 1.01] as const, ...changeOf(b / 9.92) },
     ],
     tasks: scored(shift),
   });
