@@ -23,6 +23,8 @@ export interface Service {
   readonly fingerprint: string;
   /** How the chat template writes tool calls; undefined where it knows no tools. */
   readonly toolFormat: ToolFormat | undefined;
+  /** Whether the chat template takes messages of the system. */
+  readonly takesSystem: boolean;
   /** Unix seconds of the load. */
   readonly created: number;
 }

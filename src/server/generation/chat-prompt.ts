@@ -23,7 +23,9 @@ export function encodeChat(
   const inTemplate = service.toolFormat !== undefined;
   return encodeWithin(service, 'messages', (maxTokens) =>
     service.engine.tokenizer.encodeChat({
-      messages: inTemplate ? forTemplate : withToolPrompt(forTemplate, tools),
+      messages: inTemplate
+        ? forTemplate
+        : withToolPrompt(forTemplate, { tools, takesSystem: service.takesSystem }),
       ...(inTemplate && { tools }),
       addGenerationPrompt,
       variables,

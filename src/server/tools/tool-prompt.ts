@@ -3,15 +3,41 @@
 import type { ChatMessage } from '../../tokenizer/chat-template.ts';
 import type { ToolBody } from '../schemas/chat.ts';
 
-/** The messages with tools in words; `tools` empty only rewrites earlier calls and results. */
-export function withToolPrompt(messages: readonly ChatMessage[], tools: readonly ToolBody[]): ChatMessage[] {
-  const written = messages.map(inWords);
+export interface ToolPromptOptions {
+  /** Empty only rewrites earlier calls and results. */
+  readonly tools: readonly ToolBody[];
+  /** Whether the template takes messages of the system; otherwise the first message bears the instructions. */
+  readonly takesSystem: boolean;
+}
+
+/** The messages with tools in words. */
+export function withToolPrompt(
+  messages: readonly ChatMessage[],
+  { tools, takesSystem }: ToolPromptOptions,
+): ChatMessage[] {
+  const written = joinResults(messages).map(inWords);
   if (tools.length === 0) return written;
   const instructions = instructionsFor(tools);
   const [first, ...others] = written;
   if (first?.role === 'system')
     return [{ ...first, content: `${textOf(first)}\n\n${instructions}` }, ...others];
-  return [{ role: 'system', content: instructions }, ...written];
+  if (takesSystem || first === undefined) return [{ role: 'system', content: instructions }, ...written];
+  return [{ ...first, content: `${instructions}\n\n${textOf(first)}` }, ...others];
+}
+
+/** The results of one turn's calls as one message, since many templates insist that roles alternate. */
+function joinResults(messages: readonly ChatMessage[]): ChatMessage[] {
+  const joined: ChatMessage[] = [];
+  for (const message of messages) {
+    const last = joined.at(-1);
+    if (message.role === 'tool' && last?.role === 'tool')
+      joined[joined.length - 1] = {
+        ...last,
+        content: `${textOf(last)}\n</tool_response>\n<tool_response>\n${textOf(message)}`,
+      };
+    else joined.push(message);
+  }
+  return joined;
 }
 
 function instructionsFor(tools: readonly ToolBody[]): string {
