@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
+import { AtomError, reasonOf } from '../errors.ts';
 import { presetNamed } from '../quantize/presets.ts';
 import type { Recipe } from '../quantize/recipe.ts';
 import { packageVersion } from '../server/package-version.ts';
@@ -27,13 +28,25 @@ export async function presetFolder(path: string, preset: string): Promise<string
   const name = basename(resolve(path));
   const folder = join(cacheFolder('quantized'), `${name}-${preset}-${identity(path, recipe)}`);
   if (isComplete(folder)) return folder;
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   using _lock = await lockFolder(folder);
   // Another process may have finished it meanwhile.
   if (isComplete(folder)) return folder;
   console.log(`quantizing ${path} (${preset}), once; kept in ${folder}`);
   await quantizeCommand().parseAsync([path, '--preset', preset, '--out', folder], { from: 'user' });
   return folder;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw new AtomError(
+      'io',
+      `cannot make ${folder}, where the quantized model is kept: ${reasonOf(cause)}; set XDG_CACHE_HOME to a folder that can be written`,
+      { cause },
+    );
+  }
 }
 
 /** Other files at the same place, another recipe, or another version of this package: quantized anew. */

@@ -125,7 +125,8 @@ function announce({ url }: Server, path: string, { info, tokenizer }: Engine): v
   const body = `{${question}, "max_tokens": 50, "stream": true}`;
   console.log(`serving ${path} (${architecture}, ${scheme}) at ${url}`);
   console.log(`${backend} on ${threads} thread${threads === 1 ? '' : 's'}; ${cache}`);
-  console.log(`try: curl -N ${url}/v1/${route} -H 'Content-Type: application/json' -d '${body}'`);
+  const curl = url.startsWith('unix:') ? `--unix-socket ${url.slice(5)} http://localhost` : url;
+  console.log(`try: curl -N ${curl}/v1/${route} -H 'Content-Type: application/json' -d '${body}'`);
 }
 
 interface EndSignals extends Disposable {

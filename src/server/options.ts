@@ -48,7 +48,7 @@ export const serverOptions = z.strictObject({
   host: about(
     z.string().min(1).default('127.0.0.1'),
     'address',
-    'address to listen on; 0.0.0.0 is every network of the machine',
+    'address to listen on; 0.0.0.0 is every network of the machine, :: with IPv6, /a/path a Unix socket',
   ),
   servedModelName: about(
     list.default([]),

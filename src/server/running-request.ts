@@ -18,6 +18,8 @@ export class RunningRequest implements Disposable {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #timeout: NodeJS.Timeout;
+  /** By answer, where the operator wants answers in the log. */
+  readonly #texts: string[] | undefined;
   #failure: unknown;
 
   constructor(context: ServerContext, request: FastifyRequest, reply: FastifyReply) {
@@ -25,6 +27,7 @@ export class RunningRequest implements Disposable {
     this.#context = context;
     this.#request = request;
     this.#reply = reply;
+    this.#texts = options.logPrompts ? [] : undefined;
     this.timer = new RequestTimer([metrics, liveStats]);
     this.#timeout = setTimeout(() => {
       const message = `the request took longer than the ${options.requestTimeout} s this server allows`;
@@ -43,8 +46,16 @@ export class RunningRequest implements Disposable {
   /** Runs `jobs` to their end; see `runJobs`. */
   async run(engine: ServingEngine, jobs: readonly Job[], onEvent: RunOptions['onEvent']): Promise<void> {
     const { controller, timer, usage } = this;
+    const texts = this.#texts;
+    const onLoggedEvent: RunOptions['onEvent'] = (job, event) => {
+      if (texts !== undefined && event.type !== 'prompt-logprobs') {
+        const choice = job.firstChoice + event.index;
+        texts[choice] = (texts[choice] ?? '') + event.text;
+      }
+      return onEvent(job, event);
+    };
     try {
-      await runJobs({ engine, jobs, controller, timer, usage, onEvent });
+      await runJobs({ engine, jobs, controller, timer, usage, onEvent: texts ? onLoggedEvent : onEvent });
       timer.completed();
     } catch (error) {
       this.#failure = error;
@@ -66,6 +77,7 @@ export class RunningRequest implements Disposable {
         completionTokens: completion_tokens,
         ...(toFirstToken !== undefined && { firstTokenMs: Math.round(toFirstToken * 1000) }),
         ms: Math.round(seconds * 1000),
+        ...(this.#texts !== undefined && { texts: this.#texts }),
         ...(this.#failure !== undefined && { reason: reasonOf(this.#failure) }),
       },
       this.#failure === undefined ? 'answered' : 'aborted',

@@ -2,10 +2,11 @@
 // moments, started again. Signals go to the whole group of processes, as a terminal sends them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { runAtom } from './run-atom.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const cache = mkdtempSync(join(tmpdir(), 'atom-start-'));
@@ -144,3 +145,11 @@ test('another model is served as it is; a command line that is wrong says so', a
   const wrong = start('--no-such-option');
   await expect(wrong.serving()).rejects.toThrow(/unknown option '--no-such-option'/);
 }, 120_000);
+
+test('a cache that cannot be written is named, with what to do', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'atom-cache-')), 'file');
+  writeFileSync(file, '');
+  const { status, stderr } = await runAtom(['serve', '--port', '0'], { env: { XDG_CACHE_HOME: file } });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/cannot make .*quantized.*ENOTDIR.*set XDG_CACHE_HOME/);
+});

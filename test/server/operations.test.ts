@@ -317,6 +317,22 @@ test('logs say who asked for how much, and not what', async () => {
   );
 });
 
+test('an operator who wants prompts and answers in the log has both', async () => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'info' }, { write: (line) => void lines.push(line) });
+  const options = { ...readServerOptions({ flags: { port: 0 } }), logPrompts: true };
+  const load = async () => new ScriptedEngine({ answer: (_, index) => `Answer ${index}.` });
+  const server = await startServer({ modelPath, options, logger, load });
+  await server.ready;
+  const body = JSON.stringify({ prompt: 'a question', n: 2, max_tokens: 20 });
+  const headers = { 'content-type': 'application/json' };
+  await (await fetch(`${server.url}/v1/completions`, { method: 'POST', headers, body })).text();
+  await server.close();
+  const log = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(log).toContainEqual(expect.objectContaining({ msg: 'prompt', prompt: ['a question'] }));
+  expect(log).toContainEqual(expect.objectContaining({ msg: 'answered', texts: ['Answer 0.', 'Answer 1.'] }));
+});
+
 test('metrics have the names that dashboards read', async () => {
   await using server = await runScript({ answer: () => 'a b c d' });
   await (await server.post('/v1/completions', { ...prompt, stream: true })).text();
