@@ -1,5 +1,5 @@
 // Draws docs/results.md from the files of results/, and measures those files anew.
-//   npm run results                        the page and its drawings
+//   npm run results                        the page, its drawings, the README's figures
 //   npm run results -- --run http,serve    measure these (or: all), write their files, then the page
 //   npm run results -- --list              the names there are
 // --short runs everything in its shortest form; --results and --docs name other folders than results/ and docs/.
@@ -18,6 +18,7 @@ const { checkResult, parseResult, resultText } = await built('report/results/res
 const { thisMachine } = await built('cli/machine.js');
 const { packageVersion } = await built('server/package-version.js');
 const { documentsOf } = await built('report/results/documents.js');
+const { withHeadlines } = await built('report/results/headlines.js');
 
 const { values: options } = parseArgs({
   options: {
@@ -51,6 +52,10 @@ function draw() {
     const file = join(options.docs, path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
+  }
+  if (resolve(options.docs) === join(root, 'docs')) {
+    const readme = join(root, 'README.md');
+    writeFileSync(readme, withHeadlines(readFileSync(readme, 'utf8'), results));
   }
   console.error(`results: ${join(options.docs, 'results.md')} drawn from ${files.length} files`);
 }

@@ -68,6 +68,11 @@ export const runs = {
     measure: ({ atom, short }) =>
       atom(['bench', 'serve', ...(short ? tiny : ['--shape', '1.1b', '--seconds', '20'])]),
   },
+  prefix: {
+    title: 'Prompts seen before',
+    kind: 'prefix',
+    measure: ({ atom, short }) => atom(['bench', 'prefix', ...(short ? tiny : ['--shape', '1.1b'])]),
+  },
   http: {
     title: 'bundled model, W4A4 KV4',
     kind: 'http',

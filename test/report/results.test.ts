@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { documentsOf } from '../../src/report/results/documents.ts';
+import { withHeadlines } from '../../src/report/results/headlines.ts';
 import { parseResult, resultText } from '../../src/report/results/result-file.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -21,6 +22,19 @@ describe('the page', () => {
     }
     const drawn = readdirSync(join(root, 'docs/images/results')).map((name) => `images/results/${name}`);
     expect(drawn.sort()).toEqual([...documents.keys()].filter((path) => path.endsWith('.svg')).sort());
+  });
+
+  test("and the README's figures are too", () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    expect(withHeadlines(readme, committed), 'run npm run results').toBe(readme);
+    expect(() => withHeadlines('# Atom', committed)).toThrowError(/README\.md has no place for figures/);
+    // Short runs say nothing of speed.
+    const short = committed.map((result) => ({ ...result, short: true }));
+    expect(withHeadlines(readme, short)).not.toContain('tokens/s: cost');
+    const full = committed.map((result) => ({ ...result, short: false }));
+    for (const figure of ['tokens/s: cost', 'of the ceiling', 'times 16 bits', 'resident at most', '(46.86)'])
+      expect(withHeadlines(readme, full)).toContain(figure);
+    expect(withHeadlines(readme, full)).not.toMatch(/\b(NaN|Infinity|undefined)\b/);
   });
 
   test('does not depend on the order of the files', () => {

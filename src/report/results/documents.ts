@@ -9,7 +9,7 @@ import { ladderSection } from './sections/ladder.ts';
 import { peerSection } from './sections/peers.ts';
 import { presetSection } from './sections/presets.ts';
 import { quantizationSection } from './sections/quantization.ts';
-import { conversationSection, curveSection } from './sections/serving.ts';
+import { conversationSection, curveSection, prefixSection } from './sections/serving.ts';
 
 const opening = `# Results
 
@@ -45,6 +45,7 @@ function sectionsOf(results: readonly ResultFile[]): Section[] {
     ...all('attention').map(attentionSection),
     ...all('curves').map(curveSection),
     ...all('conversations').map(conversationSection),
+    ...all('prefix').map(prefixSection),
     ...(https.length > 0 ? [httpSection(https)] : []),
     ...(peers.length > 0 ? [peerSection(peers)] : []),
     ...all('quantization').map(quantizationSection),

@@ -206,6 +206,27 @@ const conversations = z.object({
   }),
 });
 
+/** `bench prefix`. */
+const prefix = z.object({
+  kind: z.literal('prefix'),
+  data: z.object({
+    settings: facts,
+    results: z
+      .array(
+        z.object({
+          scheme: z.string(),
+          prompt: count,
+          found: count,
+          /** Seconds to the first token. */
+          unseen: figure,
+          seen: figure,
+          times: figure,
+        }),
+      )
+      .min(1),
+  }),
+});
+
 const http = z.object({
   kind: z.literal('http'),
   data: z.object({
@@ -262,6 +283,7 @@ export const measurements = z.discriminatedUnion('kind', [
   attention,
   curves,
   conversations,
+  prefix,
   http,
   peers,
   quantization,

@@ -159,6 +159,26 @@ export function conversationSection(result: ResultOf<'conversations'>): Section 
   };
 }
 
+export function prefixSection(result: ResultOf<'prefix'>): Section {
+  const { results, settings } = result.data;
+  const [first] = results;
+  const rows = results.map(({ scheme, found, unseen, seen, times }) => [
+    scheme,
+    fixed(found, 0),
+    significant(1000 * unseen),
+    significant(1000 * seen),
+    `${fixed(times, 1)}x`,
+  ]);
+  return {
+    heading: 'Serving: prompts seen before',
+    parts: [
+      `Milliseconds to the first token of prompts of ${first?.prompt} tokens, random weights in the shape ${of(settings, 'shape')}, asked for the first and for the second time; medians.`,
+      table(['scheme', 'tokens found', 'unseen, ms', 'seen, ms', 'times'], rows),
+      ...sources(result),
+    ],
+  };
+}
+
 function loopTable(loops: readonly Loop[]): string {
   const three = ({ p50, p90, p99 }: Loop['timePerToken'], factor: number) =>
     [p50, p90, p99].map((value) => significant(value * factor)).join(' / ');
