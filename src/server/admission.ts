@@ -69,7 +69,7 @@ export class Admission {
       this.rejections.queue++;
       throw new RequestError(
         'queue-full',
-        `the server is busy: ${this.#sequences} of ${places} places are taken; try again later`,
+        `the server is busy: ${this.#sequences} of ${places} places are taken`,
         { retryAfter: this.#secondsUntil(this.#sequences + sequences - places) },
       );
     }

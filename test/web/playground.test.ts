@@ -168,6 +168,28 @@ describe.skipIf(chromiumPath === undefined)('the playground', () => {
     expect(opened.complaints).toEqual([]);
   });
 
+  test('markup in questions and answers is text, on a phone all buttons are in sight', async () => {
+    const markup =
+      '<img src=x onerror="document.title=1"><script>document.title=2</script> [a](javascript:alert(1))';
+    await using running = await runScript({ answer: () => markup });
+    const viewport = { width: 360, height: 700 };
+    await using opened = await visit(browser, running.url, { viewport, isMobile: true, hasTouch: true });
+    const { page } = opened;
+    await page.getByRole('textbox', { name: 'Message' }).fill(markup);
+    await page.getByRole('button', { name: 'Send' }).click();
+    await ended(page);
+    expect(await answerText(page)).toBe(markup);
+    expect(await page.locator('.log img, .log script, .log a').count()).toBe(0);
+    expect(await page.title()).not.toMatch(/^\d$/);
+    const ends = await page
+      .locator('.conversation > .bar button, .composer button')
+      .evaluateAll((buttons) => buttons.map((button) => button.getBoundingClientRect().right));
+    expect(Math.max(...ends)).toBeLessThanOrEqual(viewport.width);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(viewport.width);
+    await opened.keep('phone');
+    expect(opened.complaints).toEqual([]);
+  });
+
   test('a server with a key asks for it', async () => {
     await using running = await runScript({ answer: () => story }, { apiKey: ['open-sesame'] });
     const context = await browser.newContext();

@@ -47,6 +47,7 @@ export function Playground({ server, apiKey, onApiKey, visible }: PlaygroundProp
   }, []);
 
   const obstacle = obstacleOf(server);
+  const what = mode === 'chat' ? 'conversation' : 'text';
   const text = drafts[mode];
   const setText = (draft: string) => setDrafts({ ...drafts, [mode]: draft });
   const send = () => {
@@ -68,8 +69,14 @@ export function Playground({ server, apiKey, onApiKey, visible }: PlaygroundProp
               </label>
             ))}
           </fieldset>
-          <button type="button" class="quiet" disabled={turns.length === 0} onClick={conversation.clear}>
-            New {mode === 'chat' ? 'conversation' : 'text'}
+          <button
+            type="button"
+            class="quiet"
+            aria-label={`New ${what}`}
+            disabled={turns.length === 0}
+            onClick={conversation.clear}
+          >
+            New <span class="what">{what}</span>
           </button>
           <button
             type="button"
