@@ -25,6 +25,8 @@ interface OpenGrammar {
   readonly answers: readonly Answer[];
   /** Undefined once the grammar is compiled. */
   settle: ((error?: AtomError) => void) | undefined;
+  /** Closed before it was compiled: nobody wants it, but the thread still has it to do. */
+  abandoned: boolean;
   failure: AtomError | undefined;
   restarts: number;
 }
@@ -56,7 +58,8 @@ export class GrammarThread implements Disposable {
     }));
     return new Promise((resolve, reject) => {
       const settle = (error?: AtomError) => (error ? reject(error) : resolve());
-      const opened = { requestId: id, grammar, answers, settle, failure: undefined, restarts: 0 };
+      const begin = { settle, abandoned: false, failure: undefined, restarts: 0 };
+      const opened = { requestId: id, grammar, answers, ...begin };
       this.#open.set(id, opened);
       this.#follow(opened);
       this.#watchOver();
@@ -94,7 +97,16 @@ export class GrammarThread implements Disposable {
   }
 
   close(requestId: number): void {
-    if (this.#open.delete(requestId)) this.#send({ type: 'close', requestId });
+    const grammar = this.#open.get(requestId);
+    if (!grammar) return;
+    // While it is compiled it stays the one to blame where the thread breaks or hangs.
+    if (grammar.settle) grammar.abandoned = true;
+    else this.#forget(grammar);
+  }
+
+  #forget({ requestId }: OpenGrammar): void {
+    this.#open.delete(requestId);
+    this.#send({ type: 'close', requestId });
   }
 
   #follow({ requestId, grammar, answers }: OpenGrammar): void {
@@ -126,6 +138,7 @@ export class GrammarThread implements Disposable {
     } else if (grammar) {
       grammar.settle?.();
       grammar.settle = undefined;
+      if (grammar.abandoned) this.#forget(grammar);
     }
     this.#watchOver();
   }
@@ -160,8 +173,9 @@ export class GrammarThread implements Disposable {
     void worker.terminate();
     const culprit = reason === undefined ? undefined : this.#firstUnsettled;
     if (culprit) this.#fail(culprit, new AtomError('bad-request', `the grammar cannot be used: ${reason}`));
-    for (const grammar of this.#open.values()) {
-      if (grammar.failure) continue;
+    for (const grammar of [...this.#open.values()]) {
+      if (grammar.abandoned) this.#open.delete(grammar.requestId);
+      if (grammar.abandoned || grammar.failure) continue;
       if (reason !== undefined && !culprit && ++grammar.restarts > MOST_RESTARTS) {
         this.#fail(grammar, new AtomError('internal', 'the thread that follows grammars keeps ending'));
         continue;
