@@ -23,6 +23,8 @@ export interface StepResults {
 
 /** What holds answers to their grammars. */
 export interface Grammars {
+  /** A step's masks will be asked for: it may wait for them anew. */
+  startStep(): void;
   /** (ceil(vocab / 32)) bits of the tokens allowed next; undefined while it is not known. Throws where it never will be. */
   mask(sequence: Sequence): Int32Array | undefined;
   /** The sequence goes on with this token. */
@@ -98,6 +100,7 @@ export class Runner implements Disposable {
     const batch = this.#buffer.fill(chunks);
     this.#timed(() => this.#model.run({ batch, cache: this.#cache }));
     this.#listRows(step);
+    this.#grammars?.startStep();
     const most = this.#model.maxOutputs;
     for (let first = 0; first < this.#rows.length; first += most) {
       this.#useLogits(first, Math.min(most, this.#rows.length - first), results);

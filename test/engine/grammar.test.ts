@@ -184,6 +184,34 @@ describe('grammars that cannot be', () => {
     expect((await answers(sound))[0]).toEqual(alone);
   });
 
+  test('answers without a grammar go on while a heavy one is compiled and held ones wait', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const prompt = engine.tokenizer.encode('The');
+    let free = 0;
+    const run = async (grammar: Grammar | undefined) => {
+      const request = { prompt, maxTokens: 900, ignoreEos: true, ...(grammar && { grammar }) };
+      for await (const event of engine.generate(request, { signal }))
+        if (grammar === undefined && event.type === 'token') free++;
+    };
+    const held = Array.from({ length: 12 }, () => run({ type: 'regex', pattern: '[a-z ]{3000}' }));
+    await expect.poll(() => engine.stats().running, { timeout: 30_000 }).toBe(12);
+    const running = [...held, run(undefined)];
+    /** Tokens a second of the answer without a grammar. */
+    const rate = async (until: Promise<unknown>) => {
+      const [before, start] = [free, performance.now()];
+      await until;
+      return ((free - before) * 1000) / (performance.now() - start);
+    };
+    const undisturbed = await rate(new Promise((resolve) => setTimeout(resolve, 400)));
+    const heavy: Grammar = { type: 'regex', pattern: `7${'(x|y|z){1000}'.repeat(3)}` };
+    const disturbed = await rate(answers({ grammar: heavy, maxTokens: 1 }));
+    controller.abort();
+    await Promise.allSettled(running);
+    // Two threads may share one core; an answer that each held one delays in turn has a twentieth.
+    expect(disturbed).toBeGreaterThan(undisturbed / 4);
+  });
+
   test('those nobody waits for any more are not compiled, so that they hold up nobody', async () => {
     const heavy = (i: number): Grammar => ({ type: 'regex', pattern: `${i}${'(x|y|z){1000}'.repeat(4)}` });
     const timed = async (work: Promise<unknown>) => {

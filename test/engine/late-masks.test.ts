@@ -21,6 +21,8 @@ class SlowGrammars {
     this.#lateness = lateness;
   }
 
+  startStep(): void {}
+
   mask({ request, index, generated }: Sequence): Int32Array | undefined {
     expect(this.followed.get(`${request.id}/${index}`) ?? 0).toBe(generated);
     if (uniform(1, this.#asked++) < this.#lateness) {

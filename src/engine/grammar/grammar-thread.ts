@@ -11,9 +11,9 @@ import { SharedMask } from './shared-mask.ts';
 
 /** Longest time a grammar may take to compile. */
 const COMPILE_SECONDS = 20;
-/** How long a step waits for a mask: one takes less than a millisecond, but a compilation may be in its way. */
+/** How long a step waits for the next mask: one takes less than a millisecond, but a compilation may be in its way. */
 const PATIENCE_MS = 20;
-/** The same for an answer that has been late already. */
+/** The same for a whole step, where the last one waited in vain: answers without a grammar must go on. */
 const IMPATIENCE_MS = 2;
 const GIVE_UP_MS = 3 * COMPILE_SECONDS * 1000;
 /** Threads that may end for no known reason under one request. */
@@ -43,6 +43,10 @@ export class GrammarThread implements Disposable {
   readonly #open = new Map<number, OpenGrammar>();
   #worker: Worker | undefined;
   #watch: NodeJS.Timeout | undefined;
+  /** Until when the step may wait, as performance.now() counts; later once a mask has come. */
+  #patientUntil = 0;
+  /** No mask has come since one was awaited in vain. */
+  #stalled = false;
 
   constructor(start: GrammarStart) {
     this.#start = start;
@@ -66,6 +70,10 @@ export class GrammarThread implements Disposable {
     });
   }
 
+  startStep(): void {
+    this.#patientUntil = performance.now() + (this.#stalled ? IMPATIENCE_MS : PATIENCE_MS);
+  }
+
   /**
    * What the sequence's grammar allows next, (ceil(vocab / 32)) bits; undefined while it is being worked out.
    * Throws where it will not come.
@@ -75,11 +83,14 @@ export class GrammarThread implements Disposable {
     const answer = grammar?.answers[index];
     if (!grammar || !answer) throw new AtomError('internal', 'the grammar of the request was not opened');
     if (grammar.failure) throw grammar.failure;
-    const words = answer.mask.after(generated, answer.lateSince === undefined ? PATIENCE_MS : IMPATIENCE_MS);
+    const words = answer.mask.after(generated, Math.max(0, this.#patientUntil - performance.now()));
     if (words) {
       answer.lateSince = undefined;
+      this.#stalled = false;
+      this.#patientUntil = performance.now() + PATIENCE_MS;
       return words;
     }
+    this.#stalled = true;
     answer.lateSince ??= performance.now();
     if (performance.now() - answer.lateSince > GIVE_UP_MS)
       throw new AtomError('timeout', 'the grammar of this answer takes too long');
