@@ -86,25 +86,17 @@ export class Sampler {
     return this.#pick(0, this.#keepBest(logits, options), draw);
   }
 
-  /** Lists the candidates down to `depth` below the best, in one pass; returns their number and the best logit. */
+  /** Lists the candidates down to `depth` below the best; returns their number and the best logit. */
   #gather(logits: Float32Array, depth: number): { count: number; largest: number } {
     const kept = this.#kept;
-    let largest = Number.NEGATIVE_INFINITY;
-    let lowest = Number.NEGATIVE_INFINITY;
-    let seen = 0;
-    for (let id = 0; id < logits.length; id++) {
-      const logit = logits[id]!;
-      if (!(logit >= lowest)) continue;
-      kept[seen++] = id;
-      if (logit > largest) {
-        largest = logit;
-        lowest = logit - depth;
-      }
-    }
-    if (largest === Number.NEGATIVE_INFINITY) throw nothingPossible();
-    // Those from before the best was found.
+    const largest = logits[argmax(logits)]!;
+    const lowest = largest - depth;
     let count = 0;
-    for (let i = 0; i < seen; i++) if (logits[kept[i]!]! >= lowest) kept[count++] = kept[i]!;
+    for (let id = 0; id < logits.length; id++) {
+      // About every other token is a candidate, which no processor can guess: a branch here takes four times as long.
+      kept[count] = id;
+      count += +(logits[id]! >= lowest);
+    }
     return { count, largest };
   }
 
@@ -203,11 +195,28 @@ export class Sampler {
   }
 }
 
+/** The largest logit's id, of equals the lowest. */
 function argmax(logits: Float32Array): number {
+  const { length } = logits;
   let best = -1;
   let largest = Number.NEGATIVE_INFINITY;
-  for (let id = 0; id < logits.length; id++) {
-    if (logits[id]! > largest) {
+  for (let id = 0; id < length; id++) {
+    // Hardly any is the largest so far; passing over eight at a time halves the time.
+    while (
+      id + 8 <= length &&
+      !(
+        logits[id]! > largest ||
+        logits[id + 1]! > largest ||
+        logits[id + 2]! > largest ||
+        logits[id + 3]! > largest ||
+        logits[id + 4]! > largest ||
+        logits[id + 5]! > largest ||
+        logits[id + 6]! > largest ||
+        logits[id + 7]! > largest
+      )
+    )
+      id += 8;
+    if (id < length && logits[id]! > largest) {
       largest = logits[id]!;
       best = id;
     }
