@@ -28,7 +28,7 @@ const style = trusted(
   `:root {${light}\n} @media (prefers-color-scheme: dark) { :root {${dark}\n} }
 text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif; fill: var(--soft); }
 .paper { fill: var(--paper); stroke: var(--rule); }
-.title { font-size: 15px; font-weight: 600; fill: var(--ink); } .strong { fill: var(--ink); } .end { text-anchor: end; } .mid { text-anchor: middle; }
+.title { font-size: 15px; font-weight: 600; fill: var(--ink); } .strong { fill: var(--ink); } .heading { paint-order: stroke; stroke: var(--paper); stroke-width: 5px; } .end { text-anchor: end; } .mid { text-anchor: middle; }
 .grid { stroke: var(--rule); } .base { stroke: var(--faint); }
 .curve { fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linejoin: round; }
 .dashed { stroke-dasharray: 5 4; } .dots { fill: none; stroke: currentColor; stroke-width: 7; stroke-linecap: round; }

@@ -66,7 +66,7 @@ function drawRow(
   const title =
     heading === undefined
       ? nothing
-      : markup`<text class="strong" x="${margin}" y="${y - rowHeight / 2 - 6}">${heading}</text>`;
+      : markup`<text class="strong heading" x="${margin}" y="${y - rowHeight / 2 - 6}">${heading}</text>`;
   const words =
     figure === undefined
       ? nothing
