@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import type { GenerateRequest, Grammar } from '../../src/engine/engine-types.ts';
+import { spellClasses } from '../../src/engine/grammar/character-classes.ts';
+import { withOneRulePerString } from '../../src/engine/grammar/schema-strings.ts';
 import { SharedMask } from '../../src/engine/grammar/shared-mask.ts';
-import { spellWideClasses } from '../../src/engine/grammar/wide-classes.ts';
 import { AtomError } from '../../src/errors.ts';
 
 const modelPath = resolve(import.meta.dirname, '../../models/tiny-classics');
@@ -78,6 +79,24 @@ describe('answers are of their grammar', () => {
         reason: 'stop',
         text: expect.stringMatching(/^[A-F]{2}-[0-9]{4}(x|yy)$/),
       });
+    }
+  });
+
+  test('patterns with a dot: characters come whole, and JSON stays JSON', async () => {
+    const n = 6;
+    for (const { text } of await answers({
+      n,
+      temperature: 1.5,
+      maxTokens: 60,
+      grammar: { type: 'regex', pattern: 'a.{5}[\\s\\S]z' },
+    }))
+      expect(text).toMatch(/^a.{5}[\s\S]z$/su);
+    const patterns = ['^.{0,12}$', '^[^a]{3,9}$', '^[ -~]{4,8}$', '^(.|ab)\\S\\W$'];
+    for (const pattern of patterns) {
+      const held = { type: 'object', properties: { s: { type: 'string', pattern } }, required: ['s'] };
+      const request = { n, temperature: 2, maxTokens: 100, seed: 4 };
+      for (const { text } of await answers({ ...request, grammar: { type: 'json-schema', schema: held } }))
+        expect((JSON.parse(text) as { s: string }).s).toMatch(new RegExp(pattern, 'u'));
     }
   });
 
@@ -252,16 +271,51 @@ describe('grammars that cannot be', () => {
 });
 
 test('classes beyond ASCII are spelled out, all else stays', () => {
-  expect(spellWideClasses('root ::= "[ä]" [a-z\\-] [^ä] [ \\n\\t]*')).toBe(
+  expect(spellClasses('root ::= "[ä]" [a-z\\-] [^ä] [ \\n\\t]*')).toBe(
     'root ::= "[ä]" [a-z\\-] [^ä] [ \\n\\t]*',
   );
-  expect(spellWideClasses('[\\xe4a-c\\]]*')).toBe(
-    '([\\U00000061-\\U00000063\\U0000005d-\\U0000005d] | "\\U000000e4")*',
+  expect(spellClasses('[\\xe4a-c\\]]*')).toBe(
+    '([\\U0000005d-\\U0000005d\\U00000061-\\U00000063] | "\\U000000e4")*',
   );
-  expect(spellWideClasses('[\\x7e-\\u0081-]')).toBe(
-    '([\\U0000007e-\\U0000007f\\U0000002d-\\U0000002d] | "\\U00000080" | "\\U00000081")',
+  expect(spellClasses('[\\x7e-\\u0081-]')).toBe(
+    '([\\U0000002d-\\U0000002d\\U0000007e-\\U0000007f] | "\\U00000080" | "\\U00000081")',
   );
-  expect(() => spellWideClasses('[\\u4e00-\\u9fa5]')).toThrow(/4096 characters/);
+  expect(() => spellClasses('[\\u4e00-\\u9fa5]')).toThrow(/4096 characters/);
+  // What a dot and `[\s\S]` become, and all but a line break.
+  expect(spellClasses('[\\0-\\U0010ffff]')).toBe('([^a] | "a")');
+  expect(spellClasses('[\\f\\n\\r\\t\\v \\xa0\\0-\\b\\x0e-\\x1f!-\\x9f\\xa1-\\U0010ffff]')).toBe(
+    '([^a] | "a")',
+  );
+  expect(spellClasses('[\\0-\\t\\x0b-\\U0010ffff]')).toBe('[^\\U0000000a-\\U0000000a]');
+});
+
+test('classes of a JSON Schema leave out what ends or escapes a string', () => {
+  const inJson = true;
+  const forbidden = '\\U00000000-\\U0000001f\\U00000022-\\U00000022\\U0000005c-\\U0000005c';
+  expect(spellClasses('a ::= [a-z]', { inJson })).toBe('a ::= [a-z]');
+  expect(spellClasses('a ::= [^x]', { inJson })).toBe(`a ::= [^x${forbidden}]`);
+  expect(spellClasses('a ::= [\\0-\\U0010ffff]', { inJson })).toBe(`a ::= [^${forbidden}]`);
+  expect(spellClasses('a ::= [ -%]', { inJson })).toBe(
+    'a ::= [\\U00000020-\\U00000021\\U00000023-\\U00000025]',
+  );
+  expect(spellClasses('basic_escape ::= ["\\\\/b]', { inJson })).toBe('basic_escape ::= ["\\\\/b]');
+});
+
+test('strings with a pattern and a format keep the one that can be followed and says more', () => {
+  const uuid = { type: 'string', format: 'uuid', pattern: '^[0-9a-f]{8}$' };
+  const email = { type: 'string', format: 'email', pattern: '^(?!\\.)x$' };
+  const schema = {
+    properties: { uuid, email, pattern: { type: 'string', format: 'date' } },
+    const: { pattern: 'a', format: 'b' },
+  };
+  expect(withOneRulePerString(schema)).toEqual({
+    properties: {
+      uuid: { type: 'string', pattern: '^[0-9a-f]{8}$' },
+      email: { type: 'string', format: 'email' },
+      pattern: { type: 'string', format: 'date' },
+    },
+    const: { pattern: 'a', format: 'b' },
+  });
 });
 
 test('a mask is seen by whoever waits for it, and not taken for an older one', () => {

@@ -6,7 +6,8 @@ import type { CompiledGrammar, GrammarMatcher } from '@mlc-ai/web-xgrammar';
 import { AtomError, reasonOf } from '../../errors.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Grammar } from '../engine-types.ts';
-import { spellWideClasses } from './wide-classes.ts';
+import { spellClasses } from './character-classes.ts';
+import { withOneRulePerString } from './schema-strings.ts';
 
 type XGrammar = typeof import('@mlc-ai/web-xgrammar');
 type Rules = InstanceType<XGrammar['Grammar']>;
@@ -113,7 +114,7 @@ const parseTag = ({ Grammar }: XGrammar, format: unknown) =>
 
 /** JSON in one line, `{"a": 1, "b": [2, 3]}`: where blanks are free, small models write blanks for ever. */
 const parseSchema = ({ Grammar }: XGrammar, schema: unknown) =>
-  Grammar.fromJSONSchema(JSON.stringify(schema), false, -1);
+  Grammar.fromJSONSchema(JSON.stringify(withOneRulePerString(schema)), false, -1);
 
 /** Structural tags would leave the blanks of their schemas free. */
 async function withSchemasAsRules(xgrammar: XGrammar, value: unknown): Promise<unknown> {
@@ -121,7 +122,7 @@ async function withSchemasAsRules(xgrammar: XGrammar, value: unknown): Promise<u
   if (typeof value !== 'object' || value === null) return value;
   if ('type' in value && value.type === 'json_schema' && 'json_schema' in value) {
     const rules = await parseSchema(xgrammar, value.json_schema);
-    const text = rules.toString();
+    const text = spellClasses(rules.toString(), { inJson: true });
     rules.dispose();
     return { type: 'grammar', grammar: text };
   }
@@ -133,7 +134,7 @@ async function withSchemasAsRules(xgrammar: XGrammar, value: unknown): Promise<u
 
 async function withWholeCharacters({ Grammar }: XGrammar, { type }: Grammar, rules: Rules): Promise<Rules> {
   const text = rules.toString();
-  const spelled = spellWideClasses(text);
+  const spelled = spellClasses(text, { inJson: type === 'json' || type === 'json-schema' });
   if (spelled === text) return rules;
   rules.dispose();
   // Made from a structural tag, as regular expressions are too, a grammar has its root last under a name of its own.
