@@ -5,12 +5,13 @@
 #include "attention_tiles.h"
 #include "attention_values.h"
 #include "memory.h"
-#include "online_softmax.h"
 #include "threads.h"
 
 namespace atom::ATOM_ISA {
 
 namespace {
+
+constexpr float kPerLn2 = 1.44269504f;
 
 /// Everything a task reads.
 struct Inputs {
@@ -24,6 +25,11 @@ struct Inputs {
   int64_t first_key(int64_t position) const { return window > 0 ? std::max<int64_t>(0, position + 1 - window) : 0; }
 };
 
+/// Positions [begin, end).
+struct Range {
+  int64_t begin, end;
+};
+
 /// Rows of a task: the query tokens of a tile times the heads of a KV head's group.
 struct Rows {
   const Inputs& in;
@@ -32,6 +38,7 @@ struct Rows {
   Queries queries;
   SoftmaxSums sums;    // (count) of the partition at hand
   SoftmaxSums folded;  // (count) of those before it
+  Range* seen;         // (count) keys
 
   Rows(const Inputs& inputs, const Tile& of, int64_t head_index)
       : in(inputs), tile(of), kv_head(head_index), count(of.tokens * inputs.group) {
@@ -39,59 +46,48 @@ struct Rows {
     const int64_t record = SoftmaxSums::record_floats(dim);
     const auto padded = [](int64_t floats) { return (floats + 15) / 16 * 16; };
     const int64_t value_floats = count * width, plane_floats = padded(count * 2 * width / 4);
-    float* at = thread_scratch(static_cast<size_t>(2 * count * record + value_floats + plane_floats + 2 * padded(count)));
+    constexpr int64_t kRangeFloats = sizeof(Range) / sizeof(float);
+    float* at = thread_scratch(static_cast<size_t>(2 * count * record + value_floats + plane_floats +
+                                                   (2 + kRangeFloats) * padded(count)));
     sums = {at, record};
     folded = {at += count * record, record};
     queries.width = width;
     queries.values = at += count * record;
     queries.planes = reinterpret_cast<int8_t*>(at += value_floats);
     queries.steps = at += plane_floats;
-    queries.sums = reinterpret_cast<int32_t*>(at + padded(count));
+    queries.sums = at += padded(count);
+    seen = reinterpret_cast<Range*>(at + padded(count));
     const int64_t stride = (in.heads + 2 * in.kv.heads) * dim;
-    for (int64_t row = 0; row < count; ++row) {
-      const float* q = in.qkv + token(row) * stride + head(row) * dim;
-      float* const to = queries.values + row * width;
-      for (int64_t c = 0; c < width; ++c) to[c] = c < dim ? q[c] * in.scale : 0;
-      if (in.kv.key_bits < 16) queries.round(row, in.kv.key_bits);
+    int64_t row = 0;
+    for (int64_t token = tile.first; token < tile.first + tile.tokens; ++token) {
+      const float* q = in.qkv + token * stride + kv_head * in.group * dim;
+      const int64_t position = in.batch.positions[token];
+      for (int64_t head = 0; head < in.group; ++head, ++row, q += dim) {
+        queries.set(row, q, dim, in.scale * kPerLn2, in.kv.key_bits);
+        seen[row] = {in.first_key(position), position + 1};
+      }
     }
   }
 
   int64_t token(int64_t row) const { return tile.first + row / in.group; }
   int64_t head(int64_t row) const { return kv_head * in.group + row % in.group; }
-  int64_t position(int64_t row) const { return in.batch.positions[token(row)]; }
 };
 
 /// One step for rows [row, row + Count).
 template <int Count>
-void take_step(const Rows& rows, Step& step, int64_t row) {
+void take_step(const Rows& rows, Step& step, const Terms& terms, int64_t row) {
   Contribution<Count> c;
   bool any = false;
   for (int r = 0; r < Count; ++r) {
-    const int64_t position = rows.position(row + r);
     const int64_t keys = step.slices * kSliceTokens;
-    c.lows[r] = static_cast<int>(std::clamp<int64_t>(rows.in.first_key(position) - step.start, 0, keys));
-    c.highs[r] = static_cast<int>(std::clamp<int64_t>(position + 1 - step.start, 0, keys));
+    c.lows[r] = static_cast<int>(std::clamp<int64_t>(rows.seen[row + r].begin - step.start, 0, keys));
+    c.highs[r] = static_cast<int>(std::clamp<int64_t>(rows.seen[row + r].end - step.start, 0, keys));
+    c.steps[r] = rows.queries.steps[row + r];
     any |= c.active(r);
   }
   if (!any) return;
-  const bool integers = step.kv.value_bits < 16;
-  score<Count>(step, rows.queries, row, c.weights);
-  for (int r = 0; r < Count; ++r) {
-    c.sums[r] = rows.sums.values(row + r);
-    c.shrinks[r] = 1;
-    c.units[r] = 0;
-    if (!c.active(r)) {
-      if (integers) std::fill_n(c.planes + r * 2 * kStepKeys, 2 * kStepKeys, int8_t{0});
-      continue;
-    }
-    SoftmaxState& state = rows.sums.state(row + r);
-    step.ask_ahead();
-    c.shrinks[r] = weigh(state, c.weights + r * kStepKeys, step.vectors(), c.lows[r], c.highs[r]);
-    step.ask_ahead();
-    if (integers) state.offset = state.offset * c.shrinks[r] + round_weights(step, c, r);
-    step.ask_ahead();
-  }
-  add_values<Count>(step, c);
+  score<Count>(step, terms, rows.queries, row, c.scores);
+  add_values<Count>(step, terms, c, rows.sums, row);
 }
 
 /// Keys [begin, end) of the sequence, a partition, for all rows.
@@ -104,12 +100,14 @@ void take_partition(const Rows& rows, int64_t begin, int64_t end) {
   begin = std::max(begin, first / kStepKeys * kStepKeys);
   end = std::min(end, last + 1);
   Steps steps(in.kv, in.batch.block_table + tile.sequence * in.batch.table_stride, rows.kv_head, begin, first, last);
+  Terms terms;
   for (int64_t start = begin; start < end; start += kStepKeys) {
     Step& step = steps.take();
+    terms.fill(step);
     int64_t row = 0;
-    for (; row + 4 <= rows.count; row += 4) take_step<4>(rows, step, row);
-    for (; row + 2 <= rows.count; row += 2) take_step<2>(rows, step, row);
-    for (; row < rows.count; ++row) take_step<1>(rows, step, row);
+    for (; row + 4 <= rows.count; row += 4) take_step<4>(rows, step, terms, row);
+    for (; row + 2 <= rows.count; row += 2) take_step<2>(rows, step, terms, row);
+    for (; row < rows.count; ++row) take_step<1>(rows, step, terms, row);
   }
   for (int64_t row = 0; row < rows.count; ++row) rows.sums.settle(row);
 }
@@ -127,17 +125,16 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
 
   parallel_for(list.count * kv.heads, [&](int64_t index, int) {
     const Tile& tile = list.tiles[index / kv.heads];
-    const Rows rows(in, tile, index % kv.heads);
+    Rows rows(in, tile, index % kv.heads);
     for (int64_t p = tile.begin; p < tile.end; ++p) {
       take_partition(rows, p * kPartitionKeys, (p + 1) * kPartitionKeys);
+      if (tile.part < 0 && p == tile.begin) {
+        std::swap(rows.sums, rows.folded);
+        continue;
+      }
       for (int64_t row = 0; row < rows.count; ++row) {
-        if (tile.part >= 0) {
-          rows.sums.copy(row, parts, (tile.part + rows.token(row) - tile.first) * heads + rows.head(row));
-        } else if (p == tile.begin) {
-          rows.sums.copy(row, rows.folded, row);
-        } else {
-          rows.folded.fold(row, rows.sums, row);
-        }
+        if (tile.part < 0) rows.folded.fold(row, rows.sums, row);
+        else rows.sums.copy(row, parts, (tile.part + rows.token(row) - tile.first) * heads + rows.head(row));
       }
     }
     if (tile.part >= 0) return;

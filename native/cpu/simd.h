@@ -93,22 +93,23 @@ inline float sum_lanes(VecF v) {
 /// Largest of the lanes; where some are NaN it may be one of them or not.
 inline float max_lanes(VecF v) {
   typedef float Four __attribute__((vector_size(16)));
+  const auto larger = [](Four a, Four b) -> Four {
+#if defined(__x86_64__)
+    return (Four)_mm_max_ps((__m128)a, (__m128)b);  // left alone the compiler may branch
+#else
+    return a > b ? a : b;
+#endif
+  };
 #if defined(__AVX512F__)
-  typedef float Eight __attribute__((vector_size(32)));
-  const Eight low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
-  const Eight high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
-  const Eight eight = low > high ? low : high;
-  const Four first = __builtin_shufflevector(eight, eight, 0, 1, 2, 3);
-  const Four second = __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
-  const Four four = first > second ? first : second;
+  const Four four = larger(larger(__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7)),
+                           larger(__builtin_shufflevector(v, v, 8, 9, 10, 11), __builtin_shufflevector(v, v, 12, 13, 14, 15)));
 #elif defined(__AVX2__)
-  const Four first = __builtin_shufflevector(v, v, 0, 1, 2, 3), second = __builtin_shufflevector(v, v, 4, 5, 6, 7);
-  const Four four = first > second ? first : second;
+  const Four four = larger(__builtin_shufflevector(v, v, 0, 1, 2, 3), __builtin_shufflevector(v, v, 4, 5, 6, 7));
 #else
   const Four four = v;
 #endif
-  const float a = four[0] > four[2] ? four[0] : four[2], b = four[1] > four[3] ? four[1] : four[3];
-  return a > b ? a : b;
+  const Four two = larger(four, __builtin_shufflevector(four, four, 2, 3, 0, 1));
+  return larger(two, __builtin_shufflevector(two, two, 1, 0, 3, 2))[0];
 }
 
 /// e^x to about 1 ulp: x = n ln 2 + r, a polynomial for e^r on [-ln2/2, ln2/2], n added to the exponent.
