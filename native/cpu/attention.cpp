@@ -70,6 +70,9 @@ struct Rows {
   }
 
   int64_t token(int64_t row) const { return tile.first + row / in.group; }
+  int64_t part(int64_t row, int64_t partition) const {
+    return tile.part + (partition - tile.begin) * tile.tokens + row / in.group;
+  }
   int64_t head(int64_t row) const { return kv_head * in.group + row % in.group; }
 };
 
@@ -90,18 +93,11 @@ void take_step(const Rows& rows, Step& step, const Terms& terms, int64_t row) {
   add_values<Count>(step, terms, c, rows.sums, row);
 }
 
-/// Keys [begin, end) of the sequence, a partition, for all rows.
-void take_partition(const Rows& rows, int64_t begin, int64_t end) {
+/// The steps up to key `end` of the sequence, where a partition of it ends, for all rows.
+void take_partition(const Rows& rows, Steps& steps, int64_t end) {
   for (int64_t row = 0; row < rows.count; ++row) rows.sums.clear(row);
-  const Inputs& in = rows.in;
-  const Tile& tile = rows.tile;
-  const int64_t first = in.first_key(in.batch.positions[tile.first]);
-  const int64_t last = in.batch.positions[tile.first + tile.tokens - 1];
-  begin = std::max(begin, first / kStepKeys * kStepKeys);
-  end = std::min(end, last + 1);
-  Steps steps(in.kv, in.batch.block_table + tile.sequence * in.batch.table_stride, rows.kv_head, begin, first, last);
   Terms terms;
-  for (int64_t start = begin; start < end; start += kStepKeys) {
+  while (steps.next_start() < end) {
     Step& step = steps.take();
     terms.fill(step);
     int64_t row = 0;
@@ -112,6 +108,14 @@ void take_partition(const Rows& rows, int64_t begin, int64_t end) {
   for (int64_t row = 0; row < rows.count; ++row) rows.sums.settle(row);
 }
 
+/// The steps over the keys that the rows of a tile look at.
+Steps steps_of(const Inputs& in, const Tile& tile, int64_t kv_head) {
+  const int64_t first = in.first_key(in.batch.positions[tile.first]);
+  const int64_t begin = std::max(tile.begin * kPartitionKeys, first / kStepKeys * kStepKeys);
+  const int64_t last = in.batch.positions[tile.first + tile.tokens - 1];
+  return Steps(in.kv, in.batch.block_table + tile.sequence * in.batch.table_stride, kv_head, begin, first, last);
+}
+
 }  // namespace
 
 void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* batch, const KvLayerSpec* cache,
@@ -120,21 +124,23 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
   const int64_t dim = kv.head_dim;
   const Inputs in{qkv, heads, heads / kv.heads, scale, *batch, kv, window};
   const int64_t record = SoftmaxSums::record_floats(dim);
-  const TileList list(*batch, in.group, window, heads * record);
+  const TileList list(*batch, kv.heads, in.group, window, heads * record);
   const SoftmaxSums parts{list.part_memory, record};
 
   parallel_for(list.count * kv.heads, [&](int64_t index, int) {
     const Tile& tile = list.tiles[index / kv.heads];
+    Steps steps = steps_of(in, tile, index % kv.heads);
     Rows rows(in, tile, index % kv.heads);
+    const int64_t end = batch->positions[tile.first + tile.tokens - 1] + 1;
     for (int64_t p = tile.begin; p < tile.end; ++p) {
-      take_partition(rows, p * kPartitionKeys, (p + 1) * kPartitionKeys);
+      take_partition(rows, steps, std::min((p + 1) * kPartitionKeys, end));
       if (tile.part < 0 && p == tile.begin) {
         std::swap(rows.sums, rows.folded);
         continue;
       }
       for (int64_t row = 0; row < rows.count; ++row) {
         if (tile.part < 0) rows.folded.fold(row, rows.sums, row);
-        else rows.sums.copy(row, parts, (tile.part + rows.token(row) - tile.first) * heads + rows.head(row));
+        else rows.sums.copy(row, parts, rows.part(row, p) * heads + rows.head(row));
       }
     }
     if (tile.part >= 0) return;

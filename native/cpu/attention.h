@@ -12,7 +12,7 @@ namespace atom {
 //   window 0: none; else a row at position p sees keys in (p - window, p]
 //
 // A task is one KV head and a few query tokens of one sequence with all query heads of the group, so that a block is
-// read and dequantized once for all of them. Every row goes through the blocks in the same order, keys 0, 1, 2, ...,
+// read and unpacked once for all of them. Every row goes through the blocks in the same order, keys 0, 1, 2, ...,
 // and skips what is masked for it: its result does not depend on the rows beside it.
 //
 //   cost per row: 4 head_dim operations per key and head; per task each block of the context is read once

@@ -57,12 +57,9 @@ struct Queries {
     int64_t c = 0;
     for (; c + kPacked * kLanes <= width; c += kPacked * kLanes) {
       const VecI a = code(c), b = code(c + kLanes), d = code(c + 2 * kLanes), e = code(c + 3 * kLanes);
-      if constexpr (Planes == 2) {
-        store_plane(high + c, pack_bytes((a + 128) >> 8 & 255, (b + 128) >> 8 & 255, (d + 128) >> 8 & 255, (e + 128) >> 8 & 255));
-        store_plane(high + width + c, pack_bytes(a & 255, b & 255, d & 255, e & 255));
-      } else {
-        store_plane(high + c, pack_bytes(a & 255, b & 255, d & 255, e & 255));
-      }
+      const auto upper = [](VecI code) { return (code + 128) >> 8 & 255; };
+      if (Planes == 2) store_plane(high + c, pack_bytes(upper(a), upper(b), upper(d), upper(e)));
+      store_plane(high + (Planes - 1) * width + c, pack_bytes(a & 255, b & 255, d & 255, e & 255));
     }
     for (; c < width; c += kLanes) {
       const VecI a = code(c), upper = Planes == 2 ? (a + 128) >> 8 : a;

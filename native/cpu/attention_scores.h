@@ -42,14 +42,15 @@ void score_codes(Step& step, const Terms& terms, const Queries& queries, int64_t
       });
     });
   }
+  VecF less[Rows];
+  unroll<Rows>([&](auto r) { less[r] = broadcast(-queries.sums[row + r]); });
   unroll<Vectors>([&](auto v) {
     const int at = (first + v) * kLanes;
     const VecF zeros = load(terms.key_zeros + at), scales = load(terms.key_scales + at);
     unroll<Rows>([&](auto r) {
       VecI whole = sums[kPlanes * r * Vectors + v];
       if constexpr (kPlanes == 2) whole = (whole << 8) + sums[(2 * r + 1) * Vectors + v];
-      const VecF product = multiply_add(zeros, broadcast(-queries.sums[row + r]), __builtin_convertvector(whole, VecF));
-      store(scores + r * kStepKeys + at, product * scales);
+      store(scores + r * kStepKeys + at, multiply_add(zeros, less[r], __builtin_convertvector(whole, VecF)) * scales);
     });
   });
 }

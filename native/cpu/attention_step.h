@@ -36,8 +36,7 @@ struct Step {
   int slices;                  // that hold keys to look at
   uint8_t* at[kStepSlices];    // those past `slices` repeat an address
   uint8_t* next[kStepSlices];  // the slices of the step after this
-  uint8_t* then[kStepSlices];  // and of the one after that
-  int64_t asked;               // bytes of each slice that were asked for
+  int64_t asked;               // bytes of each of those that were asked for
 
   /// Where vector `v` of the step's keys lies in its slice, in lanes.
   static int lane(int v) { return v % kSliceVectors * kLanes; }
@@ -45,15 +44,16 @@ struct Step {
   int vectors() const { return slices * kSliceVectors; }
   int padded_vectors() const { return (vectors() + kPacked - 1) / kPacked * kPacked; }
 
-  /// Asks for cache lines to come, in the order of memory and a few between all that is computed. The machine's own
-  /// prefetching does not see through blocks, and drops requests while too many are under way: each line is asked for
-  /// two steps ahead, one step ahead, and once more shortly before it is read.
+  /// Asks for cache lines to come, a few between all that is computed: the machine's own prefetching does not see
+  /// through blocks, and drops requests while too many are under way. Each line is asked for one step ahead, the scales
+  /// first, which are needed first, and keys and values once more shortly before they are read.
   void ask_ahead() {
     constexpr int64_t kShortly = 512;
     if (asked >= kv.slice_bytes) return;
+    const int64_t scales = kv.scale_offset / 64 * 64;
+    const int64_t line = asked < kv.slice_bytes - scales ? scales + asked : asked - (kv.slice_bytes - scales);
     for (int i = 0; i < kStepSlices; ++i) {
-      __builtin_prefetch(then[i] + asked);
-      __builtin_prefetch(next[i] + asked);
+      __builtin_prefetch(next[i] + line);
       __builtin_prefetch(at[i] + asked + kShortly);
     }
     asked += 64;
@@ -71,15 +71,19 @@ struct Step {
   }
 };
 
-/// The steps over the slices of keys [first, last] of a sequence, from position `start` on, a multiple of 64.
+/// The steps over the slices of keys [first, last] of a sequence, from position `start` on, a multiple of a step.
 class Steps {
  public:
   Steps(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t start, int64_t first, int64_t last)
-      : step_{kv, start - kStepKeys, 0, {}, {}, {}, 0}, index_(start / kSliceTokens), begin_(first / kSliceTokens),
+      : step_{kv, start - kStepKeys, 0, {}, {}, 0}, index_(start / kSliceTokens), begin_(first / kSliceTokens),
         end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)) {
     look_ahead();
-    look_ahead();
+    for (int64_t line = 0; line < kv.slice_bytes; line += 64) {
+      for (const uint8_t* slice : step_.next) __builtin_prefetch(slice + line);
+    }
   }
+
+  int64_t next_start() const { return step_.start + kStepKeys; }
 
   Step& take() {
     std::copy_n(step_.next, kStepSlices, step_.at);
@@ -93,8 +97,7 @@ class Steps {
  private:
   // Outside of what is looked at, blocks may be gone: addresses there are of slices nearby, whose keys are masked.
   void look_ahead() {
-    std::copy_n(step_.then, kStepSlices, step_.next);
-    for (uint8_t*& slice : step_.then) {
+    for (uint8_t*& slice : step_.next) {
       slice = cursor_.slice();
       if (index_ >= begin_ && index_ < end_) cursor_.advance();
       ++index_;

@@ -1,6 +1,6 @@
-// How the rows of a batch are dealt out: tiles of query tokens, and for few tokens with a long context one tile per
-// partition of it. Sums are taken partition by partition and folded in order whether one task does it or many, so the
-// dealing changes no bit of the result.
+// How the rows of a batch are dealt out: tiles of query tokens, and where those are too few for all threads, several
+// tiles for the partitions of a long context. Sums are taken partition by partition and folded in order whether one
+// task does it or many, so the dealing changes no bit of the result.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "isa.h"
 #include "memory.h"
 #include "rope_append_kv.h"
+#include "threads.h"
 
 namespace atom::ATOM_ISA {
 
@@ -19,14 +20,17 @@ constexpr int64_t kPartitionKeys = 512;
 // Rows (query tokens x heads of the group) of a task: enough to pay for reading the keys, few enough that their sums
 // stay in the first-level cache.
 constexpr int64_t kRowsPerTask = 32;
-// Chunks of at most so many tokens (decodes, drafts to verify) are split over their context.
+// Chunks of at most so many tokens (decodes, drafts to verify) are split over their context, into as many pieces as
+// give each thread a few tasks to even out, and pieces of at most so many partitions.
 constexpr int64_t kSplitTokens = 8;
+constexpr int64_t kTasksPerThread = 4;
+constexpr int64_t kPartitionsPerTask = 16;
 
 /// Query tokens [first, first + tokens) of the batch, all of one sequence, against partitions [begin, end) of it.
 struct Tile {
   int64_t sequence, first, tokens;
   int64_t begin, end;
-  int64_t part;  // where the first token's sums go when other tiles have the rest, else -1
+  int64_t part;  // where sums of the first token and partition go when other tiles have the rest, else -1
 };
 
 /// The parts of a row: `parts` of them, `stride` apart, from `first` on. 0 parts: the row was not split.
@@ -43,15 +47,19 @@ class TileList {
   int64_t keys = 0;    // that the rows look at, together
   float* part_memory;  // (parts, part_floats)
 
-  TileList(const BatchSpec& batch, int64_t group, int64_t window, int64_t part_floats)
+  TileList(const BatchSpec& batch, int64_t kv_heads, int64_t group, int64_t window, int64_t part_floats)
       : batch_(batch), tile_tokens_(std::max<int64_t>(1, kRowsPerTask / group)), window_(window) {
+    int64_t chunks = 0;
+    for_chunks([&](int64_t, int64_t, int64_t) { ++chunks; });
+    pieces_ = (kTasksPerThread * thread_count() + chunks * kv_heads - 1) / std::max<int64_t>(1, chunks * kv_heads);
+    if (thread_count() == 1) pieces_ = 1;
     // First how many, then which: the memory is asked for once.
     int64_t tiles_needed = 0, parts_needed = 0;
     for_chunks([&](int64_t, int64_t from, int64_t to) {
       const auto [begin, end] = partitions(from, to);
-      const bool split = is_split(from, to);
-      tiles_needed += split ? end - begin : (to - from + tile_tokens_ - 1) / tile_tokens_;
-      if (split) parts_needed += (end - begin) * (to - from);
+      const int64_t pieces = pieces_of(from, to);
+      tiles_needed += pieces > 1 ? pieces : (to - from + tile_tokens_ - 1) / tile_tokens_;
+      if (pieces > 1) parts_needed += (end - begin) * (to - from);
     });
     static_assert(sizeof(Tile) % sizeof(float) == 0 && sizeof(Split) % sizeof(float) == 0);
     const int64_t tile_floats = tiles_needed * static_cast<int64_t>(sizeof(Tile) / sizeof(float));
@@ -65,7 +73,7 @@ class TileList {
     // What cannot be split comes first, late tiles with their longer contexts before early ones: small tiles at the end
     // even the threads' work.
     for_chunks([&](int64_t sequence, int64_t from, int64_t to) {
-      if (is_split(from, to)) return;
+      if (pieces_of(from, to) > 1) return;
       for (int64_t tile = (to - from - 1) / tile_tokens_; tile >= 0; --tile) {
         const int64_t first = from + tile * tile_tokens_, tokens = std::min(tile_tokens_, to - first);
         const auto [begin, end] = partitions(first, first + tokens);
@@ -73,17 +81,22 @@ class TileList {
       }
     });
     for_chunks([&](int64_t sequence, int64_t from, int64_t to) {
-      if (!is_split(from, to)) return;
+      const int64_t tokens = to - from, pieces = pieces_of(from, to);
+      if (pieces == 1) return;
       const auto [begin, end] = partitions(from, to);
-      const int64_t tokens = to - from;
       for (int64_t row = from; row < to; ++row) splits[row] = {parts + row - from, tokens, end - begin};
-      for (int64_t p = begin; p < end; ++p, parts += tokens) tiles[count++] = {sequence, from, tokens, p, p + 1, parts};
+      for (int64_t piece = 0, p = begin; piece < pieces; ++piece) {
+        const int64_t next = begin + (end - begin) * (piece + 1) / pieces;
+        tiles[count++] = {sequence, from, tokens, p, next, parts};
+        parts += (next - p) * tokens;
+        p = next;
+      }
     });
   }
 
  private:
   const BatchSpec& batch_;
-  int64_t tile_tokens_, window_;
+  int64_t tile_tokens_, window_, pieces_;
 
   /// Of the keys that rows [from, to) of a sequence look at.
   std::pair<int64_t, int64_t> partitions(int64_t from, int64_t to) const {
@@ -91,9 +104,12 @@ class TileList {
     return {first / kPartitionKeys, batch_.positions[to - 1] / kPartitionKeys + 1};
   }
 
-  bool is_split(int64_t from, int64_t to) const {
+  /// Tiles that share the context of rows [from, to) of a sequence.
+  int64_t pieces_of(int64_t from, int64_t to) const {
+    if (to - from > std::min(kSplitTokens, tile_tokens_)) return 1;
     const auto [begin, end] = partitions(from, to);
-    return to - from <= std::min(kSplitTokens, tile_tokens_) && end - begin > 1;
+    const int64_t most = end - begin, least = (most + kPartitionsPerTask - 1) / kPartitionsPerTask;
+    return std::min(most, std::max(pieces_, least));
   }
 
   /// f(sequence, first row, row after the last), later sequences first.

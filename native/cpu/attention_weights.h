@@ -108,8 +108,9 @@ inline void hide_unseen(const Step& step, Contribution<Rows>& c, int row) {
     float* const at = c.scores + row * kStepKeys + v * kLanes;
     store(at, seen(v, c.lows[row], c.highs[row]) ? load(at) : nothing);
   };
+  const int vectors = step.padded_vectors();
   for (int v = 0; v * kLanes < c.lows[row]; ++v) hide(v);
-  for (int v = c.highs[row] / kLanes; v < step.padded_vectors(); ++v) hide(v);
+  for (int v = c.highs[row] / kLanes; v < vectors; ++v) hide(v);
 }
 
 /// The weights of a row from its scores, relative to 2^reference: adds them to `totals`, and to `offsets` what the zero
@@ -120,9 +121,10 @@ inline void weigh_row(const Step& step, const Terms& terms, Contribution<Rows>& 
   float* const scores = c.scores + row * kStepKeys;
   uint8_t* const planes = c.planes + row * weight_planes(Bits) * kStepKeys;
   const VecF by = broadcast(c.steps[row]), less = broadcast(-reference);
+  const int vectors = step.padded_vectors();
   VecF total = {};
   VecI offset = {};
-  for (int first = 0; first < step.padded_vectors(); first += kPacked) {
+  for (int first = 0; first < vectors; first += kPacked) {
     VecI codes[kPacked];
     unroll<kPacked>([&](auto i) {
       const int at = (first + i) * kLanes;
@@ -158,13 +160,19 @@ inline void weigh_row(const Step& step, const Terms& terms, Contribution<Rows>& 
 template <int Bits, int Rows>
 void weigh(Step& step, const Terms& terms, Contribution<Rows>& c, const SoftmaxSums& sums, int64_t row) {
   constexpr float kLogTop = Bits == 4 ? 7.99378f : Bits == 8 ? 13.9996f : 0.0f;  // log2 of 254.9, of 16380, of 1
+  const int vectors = step.padded_vectors();
   float references[Rows];
   for (int r = 0; r < Rows; ++r) {
     hide_unseen(step, c, r);
+    const float* const scores = c.scores + r * kStepKeys;
+    const VecF by = broadcast(c.steps[r]);
     VecF peak = broadcast(-std::numeric_limits<float>::infinity());
-    for (int v = 0; v < step.padded_vectors(); ++v) {
-      const VecF least = Bits < 16 ? load(terms.value_logs + v * kLanes) : VecF{};
-      peak = maximum(multiply_add(load(c.scores + r * kStepKeys + v * kLanes), broadcast(c.steps[r]), least), peak);
+    for (int first = 0; first < vectors; first += kPacked) {
+      unroll<kPacked>([&](auto i) {
+        const int at = (first + i) * kLanes;
+        const VecF least = Bits < 16 ? load(terms.value_logs + at) : VecF{};
+        peak = maximum(multiply_add(load(scores + at), by, least), peak);
+      });
     }
     // Where scores overflow there is no reference: the result shows it as NaN.
     references[r] = c.active(r) ? max_lanes(peak) - kLogTop : 0.0f;

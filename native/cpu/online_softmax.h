@@ -12,7 +12,7 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
-/// 2^x to 2^-22 of it: 2^floor(x) times a polynomial (minimax on [0, 1]). 0 for -infinity, NaN stays NaN; x is below 128.
+/// 2^x to 2^-22 of it, for x below 128: 2^floor(x) times a polynomial (minimax on [0, 1]). 0 for -infinity, NaN for NaN.
 inline VecF power_of_two(VecF x) {
 #if defined(__AVX512F__)
   const VecF r = (VecF)_mm512_reduce_ps((__m512)x, 9);  // x - floor(x), 0 for infinities
@@ -45,8 +45,8 @@ struct SoftmaxState {
   float offsets[16];                  // what zero points of integer values add to every channel, by lanes
 };
 
-/// Takes a step into the states of a few rows, whose weights there are relative to 2^reference, and tells what each row's
-/// sums so far, and those of the step, are to be multiplied by. No state: the row sees no key of the step.
+/// Takes a step into the states of a few rows, whose weights there are relative to 2^reference, and tells what each
+/// row's sums so far, and those of the step, are to be multiplied by. No state: the row sees no key of the step.
 template <int Rows>
 inline void take_in(SoftmaxState* const (&states)[Rows], const float* references, const VecF (&totals)[Rows],
                     const VecF (&offsets)[Rows], float* shrinks, float* grows) {

@@ -205,18 +205,23 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
     expect(Math.sqrt(error / power)).toBeLessThan(tolerance);
   });
 
-  test('a key or value that is not a number harms only rows that see it', () => {
+  test.each([
+    { what: 'key', part: 2, bits: 4 },
+    { what: 'value', part: 3, bits: 4 },
+    { what: 'key', part: 2, bits: 8 },
+    { what: 'value', part: 3, bits: 8 },
+  ] as const)('a $what of $bits bits that is not a number harms only rows that see it', ({ part, bits }) => {
     const setting = {
-      format: { keyBits: 4, valueBits: 4 } as const,
+      format: { keyBits: bits, valueBits: bits },
       numHeads: 2,
       numKvHeads: 1,
       headDim: 16,
     };
     const width = 4 * 16;
-    const values = gaussians(20 * width, 8);
-    values[12 * width + 3 * 16] = Number.NaN; // a value of token 12
-    const rows = harness(setting)([chunk(20, 0, [1, 2])], values, { check: false });
-    for (let token = 0; token < 20; token++) {
+    const values = gaussians(150 * width, 8);
+    values[12 * width + part * 16] = Number.NaN; // of token 12
+    const rows = harness(setting)([chunk(150, 0, [...Array(10).keys()])], values, { check: false });
+    for (let token = 0; token < 150; token++) {
       expect(rows.slice(token * 32, (token + 1) * 32).every(Number.isFinite), `token ${token}`).toBe(
         token < 12,
       );
