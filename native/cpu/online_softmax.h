@@ -12,7 +12,7 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
-/// 2^x to 2^-22 of it, for x below 128: 2^floor(x) times a polynomial (minimax on [0, 1]). 0 for -infinity, NaN for NaN.
+/// 2^x to 2^-22 of it, for x below 128: 2^floor(x) times a minimax polynomial on [0, 1]. 0 for -infinity, NaN for NaN.
 inline VecF power_of_two(VecF x) {
 #if defined(__AVX512F__)
   const VecF r = (VecF)_mm512_reduce_ps((__m512)x, 9);  // x - floor(x), 0 for infinities
