@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import type { GenerateRequest, Grammar } from '../../src/engine/engine-types.ts';
 import { spellClasses } from '../../src/engine/grammar/character-classes.ts';
+import { GrammarThread } from '../../src/engine/grammar/grammar-thread.ts';
 import { withOneRulePerString } from '../../src/engine/grammar/schema-strings.ts';
 import { SharedMask } from '../../src/engine/grammar/shared-mask.ts';
+import type { Sequence } from '../../src/engine/sequence.ts';
 import { AtomError } from '../../src/errors.ts';
 
 const modelPath = resolve(import.meta.dirname, '../../models/tiny-classics');
@@ -203,34 +205,6 @@ describe('grammars that cannot be', () => {
     expect((await answers(sound))[0]).toEqual(alone);
   });
 
-  test('answers without a grammar go on while a heavy one is compiled and held ones wait', async () => {
-    const controller = new AbortController();
-    const { signal } = controller;
-    const prompt = engine.tokenizer.encode('The');
-    let free = 0;
-    const run = async (grammar: Grammar | undefined) => {
-      const request = { prompt, maxTokens: 900, ignoreEos: true, ...(grammar && { grammar }) };
-      for await (const event of engine.generate(request, { signal }))
-        if (grammar === undefined && event.type === 'token') free++;
-    };
-    const held = Array.from({ length: 12 }, () => run({ type: 'regex', pattern: '[a-z ]{3000}' }));
-    await expect.poll(() => engine.stats().running, { timeout: 30_000 }).toBe(12);
-    const running = [...held, run(undefined)];
-    /** Tokens a second of the answer without a grammar. */
-    const rate = async (until: Promise<unknown>) => {
-      const [before, start] = [free, performance.now()];
-      await until;
-      return ((free - before) * 1000) / (performance.now() - start);
-    };
-    const undisturbed = await rate(new Promise((resolve) => setTimeout(resolve, 400)));
-    const heavy: Grammar = { type: 'regex', pattern: `7${'(x|y|z){1000}'.repeat(3)}` };
-    const disturbed = await rate(answers({ grammar: heavy, maxTokens: 1 }));
-    controller.abort();
-    await Promise.allSettled(running);
-    // Two threads may share one core; an answer that each held one delays in turn has a twentieth.
-    expect(disturbed).toBeGreaterThan(undisturbed / 4);
-  });
-
   test('those nobody waits for any more are not compiled, so that they hold up nobody', async () => {
     const heavy = (i: number): Grammar => ({ type: 'regex', pattern: `${i}${'(x|y|z){1000}'.repeat(4)}` });
     const timed = async (work: Promise<unknown>) => {
@@ -316,6 +290,33 @@ test('strings with a pattern and a format keep the one that can be followed and 
     },
     const: { pattern: 'a', format: 'b' },
   });
+});
+
+test('a step waits once, not once per answer, while a heavy grammar is compiled', async () => {
+  const { vocabSize, eosId } = engine.tokenizer;
+  using thread = new GrammarThread({ modelPath, vocabSize, eosTokenIds: [eosId!] });
+  const grammar: Grammar = { type: 'regex', pattern: '[a-z ]{3000}' };
+  const held = Array.from({ length: 30 }, (_, id) => ({ request: { id, grammar }, index: 0, generated: 0 }));
+  const masks = () => held.map((sequence) => thread.mask(sequence as unknown as Sequence));
+  for (const { request } of held) await thread.open({ ...request, n: 1 });
+  thread.startStep();
+  const [mask] = masks();
+  const bit = mask!.findIndex((word) => word !== 0);
+  const allowed = 32 * bit + (31 - Math.clz32(mask![bit]! & -mask![bit]!));
+  // Ended with the thread.
+  const heavy: Grammar = { type: 'regex', pattern: '(x|y|z){1000}'.repeat(50) };
+  thread.open({ id: 99, n: 1, grammar: heavy }).catch(() => {});
+  for (const sequence of held) {
+    thread.accept(sequence as unknown as Sequence, allowed);
+    sequence.generated = 1;
+  }
+  const start = performance.now();
+  for (let step = 0; step < 20; step++) {
+    thread.startStep();
+    expect(masks()).toEqual(held.map(() => undefined));
+  }
+  // 20 ms and then 2 a step; a wait for every answer would be 1700.
+  expect(performance.now() - start).toBeLessThan(800);
 });
 
 test('a mask is seen by whoever waits for it, and not taken for an older one', () => {
