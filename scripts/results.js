@@ -41,12 +41,21 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 mkdirSync(options.results, { recursive: true });
-for (const name of names) await measure(name);
+for (const name of names) {
+  // One that fails must not cost the others their hour.
+  await measure(name).catch((error) => {
+    console.error(`${name}: not measured: ${error.message}`);
+    process.exitCode = 1;
+  });
+}
 draw();
 
 /** Every file of the folder in, the page and its drawings out. */
 function draw() {
-  const files = readdirSync(options.results).filter((file) => file.endsWith('.json'));
+  const entries = readdirSync(options.results, { withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
+    .map(({ name }) => name);
   const results = files.map((file) => parseResult(readFileSync(join(options.results, file), 'utf8'), file));
   for (const [path, content] of documentsOf(results)) {
     const file = join(options.docs, path);
@@ -119,7 +128,7 @@ async function outputOf(script, args) {
   });
   const status = await new Promise((done, failed) => child.on('error', failed).on('close', done));
   clearInterval(watch);
-  if (status !== 0) throw new Error(`results: ${script} ${args.join(' ')} ended with ${status}`);
+  if (status !== 0) throw new Error(`${script} ended with ${status}; its output is above`);
   return { output, peakMemory };
 }
 

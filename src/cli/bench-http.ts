@@ -39,7 +39,7 @@ export function benchHttpCommand(): Command {
 }
 
 async function http(given: string | undefined, { json, shape, ...options }: Options): Promise<void> {
-  const model = await modelFolder(given, shape);
+  const model = await modelFolder(given, shape, json ? console.error : console.log);
   if (!json)
     console.log(
       'engine tok/s  http tok/s    cost  cpu ms per 1000 tok  loop delay p50, p99, max ms  server busy  clients busy',
@@ -57,9 +57,13 @@ async function http(given: string | undefined, { json, shape, ...options }: Opti
   );
 }
 
-async function modelFolder(given: string | undefined, shape: RandomShape | undefined): Promise<string> {
+async function modelFolder(
+  given: string | undefined,
+  shape: RandomShape | undefined,
+  say: (line: string) => void,
+): Promise<string> {
   if (given !== undefined) return resolveModel(given);
-  if (shape === undefined) return presetFolder(bundledModel(), 'atom');
+  if (shape === undefined) return presetFolder(bundledModel(), 'atom', say);
   const keep = { cache: cacheFolder('bench'), toolVersion: packageVersion() };
   const folder = randomModelFolder(schemeNamed('w4a4'), { shape }, keep);
   // Random weights come without words; the bundled model's are as good as any.

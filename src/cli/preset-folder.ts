@@ -20,10 +20,14 @@ export function bundledModel(): string {
 
 /**
  * The folder with `path` quantized by `preset`, under the user's cache. A run that was interrupted goes on; another
- * process that quantizes the same is waited for.
+ * process that quantizes the same is waited for. `say` gets what is printed for people.
  * Throws `bad-option` for a preset that does not exist or a checkpoint that is quantized already.
  */
-export async function presetFolder(path: string, preset: string): Promise<string> {
+export async function presetFolder(
+  path: string,
+  preset: string,
+  say: (line: string) => void = console.log,
+): Promise<string> {
   const recipe = presetNamed(preset);
   const name = basename(resolve(path));
   const folder = join(cacheFolder('quantized'), `${name}-${preset}-${identity(path, recipe)}`);
@@ -32,8 +36,8 @@ export async function presetFolder(path: string, preset: string): Promise<string
   using _lock = await lockFolder(folder);
   // Another process may have finished it meanwhile.
   if (isComplete(folder)) return folder;
-  console.log(`quantizing ${path} (${preset}), once; kept in ${folder}`);
-  await quantizeCommand().parseAsync([path, '--preset', preset, '--out', folder], { from: 'user' });
+  say(`quantizing ${path} (${preset}), once; kept in ${folder}`);
+  await quantizeCommand(say).parseAsync([path, '--preset', preset, '--out', folder], { from: 'user' });
   return folder;
 }
 

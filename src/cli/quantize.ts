@@ -39,7 +39,8 @@ interface Options extends RecipeOptions {
   readonly json?: boolean;
 }
 
-export function quantizeCommand(): Command {
+/** `say` gets what is printed for people. */
+export function quantizeCommand(say: (line: string) => void = console.log): Command {
   const command = new Command('quantize')
     .description('quantize a checkpoint to 4 bits, or as a preset or options say')
     .argument('[model]', 'folder of a checkpoint, or its id on the Hub')
@@ -61,10 +62,16 @@ export function quantizeCommand(): Command {
     )
     .option('--no-report', 'do not write quantization-report.html beside the checkpoint')
     .option('--json', 'print one JSON object and nothing else');
-  return addRecipeOptions(command).action(quantize);
+  return addRecipeOptions(command).action((model: string | undefined, options: Options) =>
+    quantize(model, options, say),
+  );
 }
 
-async function quantize(model: string | undefined, options: Options): Promise<void> {
+async function quantize(
+  model: string | undefined,
+  options: Options,
+  say: (line: string) => void,
+): Promise<void> {
   if (options.list) return list(options);
   if (model === undefined)
     throw new AtomError('bad-option', 'say which model to quantize, or --list the presets');
@@ -125,11 +132,11 @@ async function quantize(model: string | undefined, options: Options): Promise<vo
     console.log(reportJson(facts).trimEnd());
     return;
   }
-  console.log(`${out}: ${recipe.description}`);
-  console.log(
+  say(`${out}: ${recipe.description}`);
+  say(
     `${bytesOf(facts.sizes.before)} became ${bytesOf(facts.sizes.after)} (${facts.averageBits.toFixed(2)} bits a weight of the linears) in ${facts.seconds.toFixed(1)} s`,
   );
-  if (options.report) console.log(`report: ${join(out, 'quantization-report.html')}`);
+  if (options.report) say(`report: ${join(out, 'quantization-report.html')}`);
 }
 
 const stageNames = {

@@ -1,6 +1,6 @@
 // `npm run results -- --run`: what the commands print is what the page is drawn from.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -42,6 +42,18 @@ test('measures in short, and says that it was short', { timeout: 300_000 }, asyn
   expect(readFileSync(join(docs, 'images/results/compare.svg'), 'utf8')).toMatch(
     /^<svg [^>]*>[\s\S]*<\/svg>\n$/,
   );
+});
+
+test('a run that fails costs the others nothing', { timeout: 120_000 }, async () => {
+  // The first run finds no room for its file; the second does.
+  mkdirSync(join(results, 'http.json'), { recursive: true });
+  const { status, stderr } = await run('--run', 'http,decoder', '--short');
+  rmSync(join(results, 'http.json'), { recursive: true });
+  expect(status).toBe(1);
+  // Quantizing the bundled model for the first time says so elsewhere than in the JSON.
+  expect(stderr).toMatch(/quantizing .* once; kept in/);
+  expect(stderr).toMatch(/http: not measured: .*EISDIR/);
+  expect(stderr).toMatch(/decoder: \d+ s, written to/);
 });
 
 test('a run that there is not is refused with those that there are', async () => {
