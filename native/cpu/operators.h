@@ -12,6 +12,7 @@
 #include "gptq_block.h"
 #include "linear_dense.h"
 #include "linear_int.h"
+#include "linear_weight_only.h"
 #include "log_prob.h"
 #include "peaks.h"
 #include "quantize_rows.h"
@@ -31,8 +32,10 @@ namespace atom {
   X(gptq_block, GptqBlockFn) \
   X(linear_dense, LinearDenseFn) \
   X(linear_int, LinearIntFn) \
+  X(linear_weight_only, LinearWeightOnlyFn) \
   X(log_prob, LogProbFn) \
   X(pack_integers, PackIntegersFn) \
+  X(pack_weight_only, PackWeightOnlyFn) \
   X(peak_bf16, PeakFn) \
   X(peak_f32, PeakFn) \
   X(peak_int8, PeakFn) \

@@ -151,6 +151,21 @@ inline VecF exponential(VecF x) {
 #endif
 }
 
+/// kLanes f16 as f32.
+inline VecF load_f16(const uint16_t* from) {
+#if defined(__AVX512F__)
+  return (VecF)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif defined(__AVX2__)
+  return (VecF)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#elif defined(__aarch64__)
+  return (VecF)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
+#else
+  VecF v;
+  for (int i = 0; i < kLanes; ++i) v[i] = f16_to_float(from[i]);
+  return v;
+#endif
+}
+
 /// kLanes bf16 as f32.
 inline VecF load_bf16(const uint16_t* from) {
   typedef uint16_t Half __attribute__((vector_size(kLanes * 2)));

@@ -14,6 +14,7 @@
 #include "../cpu/operators.h"
 #include "../cpu/threads.h"
 #include "integers_test.h"
+#include "weight_only_test.h"
 
 namespace {
 
@@ -177,6 +178,10 @@ void run(const Operators& op, const std::string& isa) {
                                                                    {200, 2, 16, 0, 32, 8, false, true},
                                                                    {16, 1, 20, 5, 70, 8, true, false}}) {
     test::test_integers(op, isa, c, check, gaussians);
+  }
+  for (const test::WeightOnlyCase& c : std::vector<test::WeightOnlyCase>{
+           {1, 2, 32, 40, 4}, {7, 3, 128, 65, 4}, {30, 1, 24, 129, 8}, {200, 2, 8, 64, 4}, {2, 1, 1032, 1, 8}}) {
+    test::test_weight_only(op, isa, c, check, gaussians);
   }
   std::printf("%s: checked\n", isa.c_str());
 }

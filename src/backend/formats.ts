@@ -64,6 +64,7 @@ export interface FakeQuant {
  * - f32, bf16: as they are.
  * - int: columns in reordered channel order; per output channel and group of groupSize one scale, the last
  *   outlierChannels columns INT8 with one scale per output channel. The input must have the same groups and outliers.
+ * - weightOnly: per output channel and group one scale, as for int; codes are multiplied with an input in bf16.
  */
 export type WeightFormat =
   | { readonly kind: 'f32' }
@@ -73,27 +74,34 @@ export type WeightFormat =
       readonly bits: 4 | 8;
       readonly groupSize: number;
       readonly outlierChannels: number;
-    };
+    }
+  | { readonly kind: 'weightOnly'; readonly bits: 4 | 8; readonly groupSize: number };
+
+/** Integer codes and what they are multiplied by. */
+export interface GroupedCodes {
+  readonly bits: 4 | 8;
+  /** Never 0. */
+  readonly groupSize: number;
+  /** Columns in groups: bits 4 or fewer (out, columns / 2) u8, low nibble first, two's complement; 8 (out, columns) i8. */
+  readonly weight: Tensor;
+  /** (out / channelGroup, groups) f32 or f16; rows are shared by channelGroup adjacent outputs. */
+  readonly scale: Tensor;
+  readonly channelGroup: number;
+}
 
 /** What `loadLinear` takes: layout-neutral, as in a checkpoint (section 5 of the design). */
 export type LinearSource =
   | { readonly kind: 'dense'; readonly weight: Tensor; readonly compute: 'f32' | 'bf16' } // (out, in) f32, f16 or bf16
   /** A plain weight (out, in) that becomes 8-bit integers in groups of groupSize, rounded to nearest, when it is loaded. */
   | { readonly kind: 'rounded'; readonly weight: Tensor; readonly groupSize: number }
-  | {
+  | (GroupedCodes & {
       readonly kind: 'int';
-      readonly bits: 4 | 8;
-      /** Never 0. */
-      readonly groupSize: number;
-      /** Normal columns: bits 4 or fewer (out, normal / 2) u8, low nibble first, two's complement; 8 (out, normal) i8. */
-      readonly weight: Tensor;
-      /** (out / channelGroup, groups) f32 or f16; rows are shared by channelGroup adjacent outputs. */
-      readonly scale: Tensor;
-      readonly channelGroup: number;
-      /** (out, outlierChannels) i8 and its scale (out) f32 or f16; absent without outliers. */
+      /** (out, outlierChannels) i8 and its scale (out) f32 or f16, of the columns behind the groups; absent without any. */
       readonly outlierWeight?: Tensor;
       readonly outlierScale?: Tensor;
-    };
+    })
+  /** For inputs in bf16; groupSize is a multiple of 8. */
+  | (GroupedCodes & { readonly kind: 'weightOnly' });
 
 /**
  * Cached keys and values of one layer.

@@ -68,6 +68,7 @@ function isSimulated({ weight, activation }: LinearFormats, declared: string): b
 function bitsOf(format: WeightFormat | ActivationFormat): number {
   switch (format.kind) {
     case 'int':
+    case 'weightOnly':
       return format.bits;
     case 'bf16':
       return 16;

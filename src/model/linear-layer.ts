@@ -7,11 +7,18 @@ import type { ActivationRequest, Workspace } from './workspace.ts';
 /** Channels that a group of linears reads. */
 export function inFeatures({ sources }: LinearGroup): number {
   const [source] = sources;
-  if (source?.kind === 'int') {
-    const normal = source.weight.shape[1]! * (source.bits === 8 ? 1 : 2);
-    return normal + (source.outlierWeight?.shape[1] ?? 0);
+  const columns = source!.weight.shape[1]!;
+  switch (source!.kind) {
+    case 'int':
+      return (columns * 8) / source!.bits + (source!.outlierWeight?.shape[1] ?? 0);
+    case 'weightOnly':
+      return (columns * 8) / source!.bits;
+    case 'dense':
+    case 'rounded':
+      return columns;
+    default:
+      return source satisfies never;
   }
-  return source!.weight.shape[1]!;
 }
 
 export function activationRequest(group: LinearGroup): ActivationRequest {

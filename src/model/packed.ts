@@ -1,7 +1,7 @@
-// An Atom checkpoint for the integer kernels: codes are handed on as they lie in the file, and packed by the backend.
-// Where activations stay in 16 bits, weights are dequantized to BF16 when they are loaded.
+// An Atom checkpoint for the kernels: codes are handed on as they lie in the file, and packed by the backend.
+// Only what no kernel opens (4-bit floats or outliers beside inputs in 16 bits) is dequantized to BF16 when it is loaded.
 import type { ActivationFormat, KvFormat, LinearSource } from '../backend/formats.ts';
-import { linearsOf } from '../checkpoint/expected-tensors.ts';
+import { type LinearSpec, linearsOf } from '../checkpoint/expected-tensors.ts';
 import type { ModelConfig } from '../checkpoint/model-config.ts';
 import type { KvScheme, LinearScheme, Quantization } from '../checkpoint/quantization.ts';
 import { AtomError } from '../errors.ts';
@@ -20,7 +20,7 @@ export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Real
       if (format.format === 'none') {
         return { kind: 'dense', weight: tensors.get(`${spec.name}.weight`), compute: 'bf16' };
       }
-      if (activation.format === 'none') {
+      if (activation.format === 'none' && !isWeightOnly(spec, scheme)) {
         const weight = backend.allocate('bf16', [spec.outFeatures, spec.inFeatures]);
         owned.push(weight);
         const values = new Float32Array(weight.size);
@@ -28,13 +28,17 @@ export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Real
         weight.u16().set(encodeBf16All(values));
         return { kind: 'dense', weight, compute: 'bf16' };
       }
-      return {
-        kind: 'int',
+      const codes = {
         bits: format.format === 'int8' ? 8 : 4,
         groupSize: format.groupSize || spec.inFeatures - outlier.channels,
         channelGroup: format.channelGroup,
         weight: tensors.get(`${spec.name}.weight_packed`),
         scale: tensors.get(`${spec.name}.weight_scale`),
+      } as const;
+      if (activation.format === 'none') return { kind: 'weightOnly', ...codes };
+      return {
+        kind: 'int',
+        ...codes,
         ...(outlier.channels > 0 && {
           outlierWeight: tensors.get(`${spec.name}.outlier_weight`),
           outlierScale: tensors.get(`${spec.name}.outlier_scale`),
@@ -71,6 +75,11 @@ export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Real
       return { sources: [{ kind: 'rounded', weight, groupSize }], activation: integers };
     },
   };
+}
+
+/** Whether there is a kernel for the codes of a linear whose input stays in 16 bits. */
+function isWeightOnly({ inFeatures }: LinearSpec, { weight, outlier }: LinearScheme): boolean {
+  return weight.format in integerBits && outlier.channels === 0 && (weight.groupSize || inFeatures) % 8 === 0;
 }
 
 /** Why kernels cannot compute a checkpoint as it is quantized, if they cannot; it can always be simulated. */

@@ -24,11 +24,11 @@ async function bench(...args: string[]) {
 
 describe('bench kernels', () => {
   test('times every kind of operator against the ceilings of the run', async () => {
-    const names = 'W4A4,W4A8,W8A8,W16A16,F32,rmsNorm,siluMul,attentionRow,ropeAppendKv,logits,fused';
+    const names = 'W4A4,W4A8,W8A8,W4A16,W16A16,F32,rmsNorm,siluMul,attentionRow,ropeAppendKv,logits,fused';
     const report = await bench('--quick', '--operators', names, '--shape', 'tiny,256x40', '--rows', '1,3');
     expect(report.kind).toBe('bench');
-    const linears = ['linear W4A4', 'linear W4A8', 'linear W8A8', 'linear W16A16', 'linear F32'];
-    for (const operator of linears) {
+    const linears = ['W4A4', 'W4A8', 'W8A8', 'W4A16', 'W16A16', 'F32'];
+    for (const operator of linears.map((name) => `linear ${name}`)) {
       for (const shape of ['256 x 40', '256 x 256', '256 x 768', '768 x 256', '256 x 512', '256 x 1536']) {
         const rows = report.kernels.filter(
           (figure) => figure.operator === operator && figure.shape === shape,

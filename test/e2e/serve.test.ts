@@ -302,10 +302,11 @@ test('a preset quantizes the model at the first start and finds it at the second
       expect([start, own.output().includes(' became ')]).toEqual([start, start === 'first']);
       const [shown] = (await own.client.models.list()).data as unknown as {
         id: string;
-        atom: { layers: { name: string; declared: string }[] };
+        atom: { layers: { name: string; declared: string; executed: string }[] };
       }[];
       expect(shown!.id).toBe(model);
-      expect(shown!.atom.layers[0]).toMatchObject({ name: 'layers.0.qkv', declared: 'W4A16' });
+      const bits = { declared: 'W4A16', executed: 'W4A16' };
+      expect(shown!.atom.layers[0]).toMatchObject({ name: 'layers.0.qkv', ...bits });
       expect(shown!.atom.layers.at(-1)).toMatchObject({ name: 'lm_head', declared: 'W16A16' });
       const answer = await own.client.completions.create({ model, prompt: 'The', max_tokens: 3, seed: 1 });
       expect(answer.choices[0]!.text).not.toBe('');

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CpuBackend } from '../../src/backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../../src/checkpoint/open-checkpoint.ts';
+import type { QuantizedFormat } from '../../src/checkpoint/quantization-config.ts';
 import { measurePerplexity, type PerplexityResult } from '../../src/evaluate/perplexity.ts';
 import { standardError } from '../../src/evaluate/statistics.ts';
 import { loadModel } from '../../src/model/load-model.ts';
@@ -24,14 +25,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-async function write(name: string, preset: string): Promise<string> {
+async function write(name: string, preset: string, weightFormat?: QuantizedFormat): Promise<string> {
   const path = join(root, 'models', name);
   const checkpoint = openCheckpoint(path);
   const tokenizer = loadTokenizer(path);
   const calibration = tokenizer.encode(readFileSync(join(texts, 'calibration.txt'), 'utf8'));
   const samples = calibrationWindows(calibration, { samples: 16, sequenceLength: 128 });
-  const recipe = resized(presetNamed(preset), { groupSize: 32, outliers: 32 });
-  const out = join(scratch, `${name}-${preset}`);
+  const named = resized(presetNamed(preset), { groupSize: 32, outliers: 32 });
+  const recipe = weightFormat ? { ...named, weight: { ...named.weight, format: weightFormat } } : named;
+  const out = join(scratch, `${name}-${preset}-${weightFormat}`);
   await writeQuantized(checkpoint, { backend, recipe, samples, out, toolVersion: '0.0.0-test' });
   return out;
 }
@@ -67,6 +69,33 @@ test.each([
     expect(Math.abs(mean)).toBeLessThan(0.001 + chance);
   }
 });
+
+test.each([
+  ['int4', { kind: 'weightOnly', bits: 4, groupSize: 32 }],
+  ['int3', { kind: 'weightOnly', bits: 4, groupSize: 32 }],
+  ['int8', { kind: 'weightOnly', bits: 8, groupSize: 32 }],
+  ['fp4', { kind: 'bf16' }],
+] as const)(
+  '%s weights beside inputs in 16 bits are computed as they are simulated',
+  async (format, expected) => {
+    const path = await write('tiny-classics', 'rtn-w4a16', format);
+    const text = readFileSync(join(texts, 'test.txt'), 'utf8');
+    const tokens = loadTokenizer(path).encode(text).slice(0, 512);
+    const [kernels, simulation] = [false, true].map((simulate) => {
+      using model = loadModel(path, { backend, simulate, head: 'bf16', maxTokens: 512, maxOutputs: 512 });
+      using scorer = new Scorer({ model, backend, window: 512 });
+      if (!simulate) {
+        expect(model.linearFormats[0]).toMatchObject({ weight: expected, activation: { kind: 'bf16' } });
+      }
+      return scorer.score(tokens);
+    });
+    const differences = Array.from(kernels!, (score, i) => score - simulation![i]!);
+    const mean = differences.reduce((sum, difference) => sum + difference) / differences.length;
+    // bf16 keeps eight bits of each input and of the cache.
+    expect(Math.abs(mean)).toBeLessThan(0.001 + 2 * standardError(differences));
+    expect(standardError(differences)).toBeLessThan(0.001);
+  },
+);
 
 test('what there are no kernels for is refused with the reason, and can be simulated', async () => {
   const path = await write('tiny-classics', 'atom-paper');

@@ -1,5 +1,5 @@
 // Linears on the CPU: dense weights are used where they lie, row by row, nothing is copied that need not be converted;
-// integer weights are brought into panels once (integer-weight.ts).
+// integer codes are brought into panels once (integer-weight.ts, weight-only.ts).
 import { AtomError } from '../../errors.ts';
 import type { Backend, LinearWeight } from '../backend.ts';
 import { expectShape, expectTensor } from '../check.ts';
@@ -9,6 +9,7 @@ import { cpuActivation } from './activation.ts';
 import { IntegerWeight } from './integer-weight.ts';
 import { allocateTensor } from './memory.ts';
 import type { NativeOperators } from './native.ts';
+import { WeightOnly } from './weight-only.ts';
 
 type DenseSource = Extract<LinearSource, { kind: 'dense' }>;
 
@@ -47,16 +48,18 @@ export function loadLinear(
   sources: readonly LinearSource[],
   { bias }: { bias?: Tensor } = {},
 ): LinearWeight {
-  const integers = sources.filter((source) => source.kind !== 'dense');
   const dense = sources.filter((source) => source.kind === 'dense');
-  const fits = sources.length > 0 && (integers.length === 0 || dense.length === 0);
+  const weightOnly = sources.filter((source) => source.kind === 'weightOnly');
+  const integers = sources.filter((source) => source.kind === 'int' || source.kind === 'rounded');
+  const fits =
+    sources.length > 0 && [dense, weightOnly, integers].some(({ length }) => length === sources.length);
   expectShape('loadLinear', fits, () => 'expected weights of one kind');
   const outFeatures = sources.reduce((sum, { weight }) => sum + weight.shape[0]!, 0);
   if (bias) expectTensor('loadLinear', 'bias', bias, { dtypes: ['f32'], atLeast: outFeatures });
   const copied = bias && copyOf(bias);
-  return integers.length > 0
-    ? new IntegerWeight(operators, integers, copied)
-    : loadDense(operators, dense, copied);
+  if (integers.length > 0) return new IntegerWeight(operators, integers, copied);
+  if (weightOnly.length > 0) return new WeightOnly(operators, weightOnly, copied);
+  return loadDense(operators, dense, copied);
 }
 
 function loadDense(
@@ -124,10 +127,26 @@ export function linear(operators: NativeOperators, args: Parameters<Backend['lin
     );
     return;
   }
-  if (!(weight instanceof DenseWeight))
-    throw new AtomError('bad-shape', 'linear: the weight belongs to another backend');
   const { kind } = activation.format;
   const stored = kind === 'simulated' ? 'f32' : kind;
+  if (weight instanceof WeightOnly) {
+    expectShape(
+      'linear',
+      stored === 'bf16',
+      () => `weights in codes alone want an input in bf16, not in ${stored}`,
+    );
+    operators.linear_weight_only!(
+      activation.storage.address,
+      weight.address,
+      out.address,
+      tokens,
+      weight.outFeatures,
+      Number(accumulate),
+    );
+    return;
+  }
+  if (!(weight instanceof DenseWeight))
+    throw new AtomError('bad-shape', 'linear: the weight belongs to another backend');
   expectShape(
     'linear',
     stored === weight.format.kind,

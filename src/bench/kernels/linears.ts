@@ -43,6 +43,18 @@ function dense(compute: 'bf16' | 'f32'): Scheme {
   };
 }
 
+/** Codes of the groups alone, opened inside the kernel. */
+function weightOnly(bits: 4 | 8): Scheme {
+  return {
+    arithmetic: 'bf16',
+    activation: { kind: 'bf16' },
+    source(backend, shape, owned) {
+      const codes = noiseIntegers(backend, shape, { bits, groupSize, outliers: 0 }, owned);
+      return { ...codes, kind: 'weightOnly' };
+    },
+  };
+}
+
 /** The head as `loadLinear` rounds it from 16 bits. */
 const roundedHead: Scheme = {
   ...integers(8, 8, 0),
@@ -57,6 +69,8 @@ export const linearSchemes: Readonly<Record<string, Scheme>> = {
   W4A4: integers(4, 4, outliers),
   W4A8: integers(4, 8, outliers),
   W8A8: integers(8, 8, 0),
+  W4A16: weightOnly(4),
+  W8A16: weightOnly(8),
   W16A16: dense('bf16'),
   F32: dense('f32'),
 };
@@ -123,7 +137,7 @@ function checkProduct(
   using out = backend.allocate('f32', [1, outFeatures]);
   backend.linear({ input, weight, out, tokens: 1 });
   const seen = plain.view([channels], { dtype: 'f32' }).f32();
-  const valueAt = source.kind === 'int' ? integerValue : denseValue;
+  const valueAt = source.kind === 'dense' ? denseValue : integerValue;
   for (const row of [0, outFeatures >> 1, outFeatures - 1]) {
     let expected = 0;
     let magnitude = 0;

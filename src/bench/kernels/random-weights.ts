@@ -72,7 +72,7 @@ export function noiseIntegers(
   { inFeatures, outFeatures }: LinearShape,
   { bits, groupSize, outliers }: IntegerLayout,
   owned: Tensor[],
-): LinearSource {
+): Extract<LinearSource, { kind: 'int' }> {
   const normal = inFeatures - outliers;
   const codes = (dtype: 'u8' | 'i8', columns: number) => {
     const tensor = backend.allocate(dtype, [outFeatures, columns]);
@@ -99,13 +99,14 @@ export function noiseIntegers(
 
 /** The value of a code that `noiseIntegers` made: row `row`, column `column`. */
 export function integerValue(source: LinearSource, row: number, column: number): number {
-  if (source.kind !== 'int') throw new TypeError('not an integer weight');
-  const { bits, weight, scale, groupSize, outlierWeight, outlierScale } = source;
+  if (source.kind !== 'int' && source.kind !== 'weightOnly') throw new TypeError('not an integer weight');
+  const { bits, weight, scale, groupSize } = source;
   const groups = scale.shape[1]!;
   const normal = groups * groupSize;
   const half = (pattern: number) => 2 ** -7 * (1 + (pattern & 0x3ff) / 1024);
   const signed = (code: number, width: number) => (code << (32 - width)) >> (32 - width);
-  if (column >= normal) {
+  if (source.kind === 'int' && column >= normal) {
+    const { outlierWeight, outlierScale } = source;
     const columns = outlierWeight!.shape[1]!;
     const code = outlierWeight!.bytes()[row * columns + column - normal]!;
     return signed(code, 8) * half(outlierScale!.u16()[row]!);
