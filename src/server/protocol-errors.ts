@@ -63,7 +63,7 @@ export function handleNotFound(
     const [path = '/'] = request.url.split('?');
     const methods = ['GET', 'POST'].filter((method) => app.findRoute({ method, url: path }) !== null);
     if (methods.length === 0) return handleError(noSuchRoute(request.method, path), request, reply);
-    reply.header('allow', methods.join(', '));
+    reply.header('allow', methods.join(', ').replace('GET', 'GET, HEAD'));
     const message = `${path} takes ${methods.join(' and ')}, not ${request.method}`;
     return handleError(new AtomError('method-not-allowed', message), request, reply);
   };

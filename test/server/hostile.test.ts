@@ -120,6 +120,12 @@ describe('paths, methods and headers', () => {
     await expectRefusal(response);
   });
 
+  test('what a GET route takes is said with the 405', async () => {
+    const response = await server.post('/v1/models', {});
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    expect((await fetch(`${server.url}/v1/models`, { method: 'HEAD' })).status).toBe(200);
+  });
+
   test.each(['text/plain', 'application/xml', 'multipart/form-data; boundary=x', ''])(
     'content type "%s" is 415',
     async (type) => {
