@@ -56,7 +56,7 @@ export function quantizationSummary(config: ModelConfig, quantization: Quantizat
             ],
           ] as const)
         : []),
-      ['runs', problem === undefined ? 'with integer kernels' : `only simulated: ${problem}`],
+      ['runs', problem === undefined ? 'with kernels' : `only simulated: ${problem}`],
     ],
   };
 }

@@ -1,4 +1,4 @@
-// A folder in, a model out: plain checkpoints compute in f32 or bf16, Atom's with the integer kernels or simulated.
+// A folder in, a model out: plain checkpoints compute in f32 or bf16, Atom's in the codes it stores or simulated.
 import type { Backend } from '../backend/backend.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError } from '../errors.ts';

@@ -1,5 +1,5 @@
 // A decoder's parts from an Atom checkpoint. How a linear and its input are computed is a `Realization`: simulated in f32
-// for every format there is, or packed for the integer kernels.
+// for every format there is, or packed for the kernels.
 import type { Backend } from '../backend/backend.ts';
 import type { ActivationFormat, KvFormat, LinearSource } from '../backend/formats.ts';
 import type { Tensor } from '../backend/tensor.ts';

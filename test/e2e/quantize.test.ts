@@ -78,7 +78,7 @@ test('a model becomes a checkpoint, a report and lines that explain it', () => {
   const inspected = atom('inspect', 'whole').stdout;
   expect(inspected).toMatch(/quantized +atom, rounded by gptq/);
   expect(inspected).toMatch(/int4 x int4 100 %; groups of 32, 32 outlier channels in int8/);
-  expect(inspected).toMatch(/runs +with integer kernels/);
+  expect(inspected).toMatch(/runs +with kernels/);
   expect(atom('quantize', 'whole', '-o', 'again').stderr).toContain('quantized already');
   expect(atom('quantize', model, '-o', 'whole', '--seed', '7', ...quick).stderr).toContain('--overwrite');
 });
