@@ -47,7 +47,7 @@ function lossChart(ladders: readonly Ladder[]): string {
         rung.golden === undefined ? [] : [{ value: loss(rung.golden), colour, kind: 'circle' }];
       return [...published, { value: loss(rung.perplexity), colour, kind: 'dot' }];
     });
-    const figure = ladders.map(({ data }) => lossText(data.rows[0], data.rows[index + 1])).join('   ');
+    const figure = ladders.map(({ data }) => lossText(data.rows[0], data.rows[index + 1])).join(' / ');
     return { name, marks, figure };
   });
   const losses = rows.flatMap(({ marks }) => marks.map(({ value }) => value)).filter((value) => value > 0);

@@ -1,5 +1,5 @@
 // Every preset on the bundled model: bits, size, loss with its interval, and whether kernels and simulation agree.
-import { byteText, durationText, fixed, significant } from '../../format.ts';
+import { byteText, fixed, significant } from '../../format.ts';
 import { linearScale } from '../../scales.ts';
 import { type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
@@ -11,7 +11,7 @@ type Preset = Presets['data']['presets'][number];
 export function presetSection(result: Presets): Section {
   const { model, text, window, tokens, baseline, presets } = result.data;
   const rows = presets.map((preset) => {
-    const { name, bits, bytes, seconds, simulated, executed } = preset;
+    const { name, bits, bytes, simulated, executed } = preset;
     return [
       `\`${name}\``,
       fixed(bits, 2),
@@ -20,16 +20,15 @@ export function presetSection(result: Presets): Section {
       changeText(simulated),
       executed === undefined ? '' : fixed(executed.perplexity, 2),
       executed === undefined ? 'simulated only' : agreement(preset),
-      durationText(seconds),
     ];
   });
   return {
     heading: 'Presets',
     parts: [
-      `Perplexity of ${model} on ${text} (${tokens} tokens in windows of ${window}), each preset as \`atom quantize\` writes it by default. In full precision: ${fixed(baseline.perplexity, 2)} in ${byteText(baseline.bytes)}. Changes are against full precision, with the 95 % interval of the windows' differences. "Executed" is what serves: integer kernels, or BF16 where weights alone are quantized; "of simulated" is how far that is from the simulation in f32.`,
+      `Perplexity of ${model} on ${text} (${tokens} tokens in windows of ${window}), each preset as \`atom quantize\` writes it by default. In full precision: ${fixed(baseline.perplexity, 2)} in ${byteText(baseline.bytes)}. Changes are against full precision, with the 95 % interval of the windows' differences. "Executed" is what serves, in the kernels of each scheme; "of simulated" is how far that is from the simulation in f32.`,
       { drawing: 'presets', title: 'Loss of each preset', svg: lossChart(presets) },
       table(
-        ['preset', 'bits a weight', 'size', 'simulated', 'change', 'executed', 'of simulated', 'to quantize'],
+        ['preset', 'bits a weight', 'size', 'simulated', 'change', 'executed', 'of simulated'],
         rows,
         [6],
       ),
