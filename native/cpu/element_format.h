@@ -99,13 +99,8 @@ struct AsymmetricScale {
   float scale, zero;
 };
 
-inline AsymmetricScale asymmetric_scale(const float* x, int64_t count, int bits, float clip) {
-  if (std::isnan(peak_of(x, count))) return {kNaN, 0};
-  float low = 0, high = 0;  // the range always takes in zero
-  for (int64_t i = 0; i < count; ++i) {
-    low = std::min(low, x[i]);
-    high = std::max(high, x[i]);
-  }
+/// Of finite values from `low` to `high`, which take in zero.
+inline AsymmetricScale asymmetric_scale_of(float low, float high, int bits, float clip) {
   if (clip < 1) {
     low *= clip;
     high *= clip;
@@ -114,6 +109,16 @@ inline AsymmetricScale asymmetric_scale(const float* x, int64_t count, int bits,
   const float range = std::min(std::max(high - low, kSmallestPeak), std::numeric_limits<float>::max());
   const float scale = range / top;
   return {scale, integer_code(-low, scale, 0, top)};
+}
+
+inline AsymmetricScale asymmetric_scale(const float* x, int64_t count, int bits, float clip) {
+  if (std::isnan(peak_of(x, count))) return {kNaN, 0};
+  float low = 0, high = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    low = std::min(low, x[i]);
+    high = std::max(high, x[i]);
+  }
+  return asymmetric_scale_of(low, high, bits, clip);
 }
 
 inline void quantize_asymmetric(const float* x, float* out, int64_t count, int bits, float clip) {

@@ -18,6 +18,7 @@
 
 #include "element_format.h"
 #include "half.h"
+#include "pack_bytes.h"
 
 namespace atom {
 
@@ -82,25 +83,54 @@ inline SlicePart values_of(const KvLayerSpec& kv, uint8_t* slice) {
 
 inline int64_t value_width(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
-/// Codes of x (count), with the scale and zero point that its token gets in the slice. A NaN scale makes every value
+/// Channels that a token's key or value is quantized in: whole vectors of bytes.
+inline int64_t coded_width(int64_t head_dim) {
+  return (head_dim + kPacked * kLanes - 1) / (kPacked * kLanes) * (kPacked * kLanes);
+}
+
+/// What quantizing a key or value needs: both hold coded_width channels.
+struct CodeScratch {
+  float* values;   // 0 beyond the head's channels
+  int32_t* codes;
+};
+
+/// Codes of x (head_dim), with the scale and zero point that its token gets in the slice. A NaN scale makes every value
 /// NaN when it is read; the codes are 0.
-inline void encode(const float* x, int64_t count, int64_t bits, double clip, SlicePart part, int64_t slot,
-                   uint8_t* codes) {
-  const auto [scale, zero] = asymmetric_scale(x, count, static_cast<int>(bits), static_cast<float>(clip));
-  part.scales[slot] = scale;
-  part.zeros[slot] = static_cast<uint8_t>(zero);
-  if (std::isnan(scale)) {
-    std::memset(codes, 0, static_cast<size_t>(count));
+inline void encode(const float* x, int64_t dim, int64_t bits, double clip, SlicePart part, int64_t slot,
+                   const CodeScratch& scratch) {
+  const int64_t width = coded_width(dim);
+  std::copy_n(x, dim, scratch.values);
+  std::fill(scratch.values + dim, scratch.values + width, 0.0f);
+  VecF low = {}, high = {}, shown = {};
+  for (int64_t c = 0; c < width; c += kLanes) {
+    const VecF v = load(scratch.values + c);
+    low = minimum(v, low);
+    high = maximum(v, high);
+    shown += v * 0.0f;  // NaN where a channel is not finite
+  }
+  if (sum_lanes(shown) != 0) {
+    part.scales[slot] = kNaN;
+    part.zeros[slot] = 0;
+    std::fill_n(scratch.codes, width, 0);
     return;
   }
-  const float top = static_cast<float>((1 << bits) - 1);
-  for (int64_t c = 0; c < count; ++c) {
-    codes[c] = static_cast<uint8_t>(static_cast<int32_t>(integer_code(x[c], scale, -zero, top - zero) + zero));
+  const auto [scale, zero] = asymmetric_scale_of(-max_lanes(-low), max_lanes(high), static_cast<int>(bits),
+                                                 static_cast<float>(clip));
+  part.scales[slot] = scale;
+  part.zeros[slot] = static_cast<uint8_t>(zero);
+  const VecF least = broadcast(-zero), most = broadcast(static_cast<float>((1 << bits) - 1) - zero);
+  for (int64_t c = 0; c < width; c += kLanes) {
+    constexpr float kNoFraction = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    const VecF clamped = minimum(maximum(load(scratch.values + c) / scale, least), most);
+    const VecI code = __builtin_convertvector((clamped + kNoFraction) - kNoFraction + zero, VecI);
+    std::memcpy(scratch.codes + c, &code, sizeof code);
   }
 }
 
-inline void set_nibble(uint8_t& byte, bool high, uint8_t code) {
-  byte = static_cast<uint8_t>(high ? (byte & 0x0f) | (code << 4) : (byte & 0xf0) | code);
+inline VecI load_codes(const int32_t* from) {
+  VecI v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
 }
 
 inline void put_float(uint8_t* data, int64_t bits, int64_t index, float value) {
@@ -112,33 +142,54 @@ inline void put_float(uint8_t* data, int64_t bits, int64_t index, float value) {
   }
 }
 
-/// Stores one token's key x (head_dim) f32 in `slot` of a slice. codes (head_dim) is scratch.
-inline void append_key(const KvLayerSpec& kv, uint8_t* slice, int64_t slot, const float* x, uint8_t* codes) {
+/// Stores one token's key x (head_dim) f32 in `slot` of a slice.
+inline void append_key(const KvLayerSpec& kv, uint8_t* slice, int64_t slot, const float* x,
+                       const CodeScratch& scratch) {
   const SlicePart part = keys_of(kv, slice);
   const int64_t dim = kv.head_dim, bits = kv.key_bits;
   if (bits >= 16) {
     for (int64_t c = 0; c < dim; ++c) put_float(part.data, bits, c * kSliceTokens + slot, x[c]);
     return;
   }
-  encode(x, dim, bits, kv.clip, part, slot, codes);
-  for (int64_t c = 0; c < dim; ++c) {
-    if (bits == 8) part.data[(c / 4 * kSliceTokens + slot) * 4 + c % 4] = codes[c];
-    else set_nibble(part.data[(c / 8 * kSliceTokens + slot) * 4 + c % 4], c % 8 >= 4, codes[c]);
+  encode(x, dim, bits, kv.clip, part, slot, scratch);
+  auto* const bytes = reinterpret_cast<uint8_t*>(scratch.values);  // no longer needed
+  for (int64_t c = 0; c < dim; c += kPacked * kLanes) {
+    const int32_t* const at = scratch.codes + c;
+    store_plane(bytes + c, pack_bytes(load_codes(at), load_codes(at + kLanes), load_codes(at + 2 * kLanes),
+                                      load_codes(at + 3 * kLanes)));
+  }
+  const int64_t channels = 32 / bits;  // of a lane
+  for (int64_t group = 0; group * channels < dim; ++group) {
+    uint32_t lane, upper;
+    std::memcpy(&lane, bytes + group * channels, sizeof lane);
+    if (bits == 4) {
+      std::memcpy(&upper, bytes + group * channels + 4, sizeof upper);
+      lane |= upper << 4;
+    }
+    std::memcpy(part.data + (group * kSliceTokens + slot) * 4, &lane, sizeof lane);
   }
 }
 
-/// Stores one token's value x (head_dim) f32 in `slot` of a slice. codes (head_dim) is scratch.
-inline void append_value(const KvLayerSpec& kv, uint8_t* slice, int64_t slot, const float* x, uint8_t* codes) {
+/// Stores one token's value x (head_dim) f32 in `slot` of a slice.
+inline void append_value(const KvLayerSpec& kv, uint8_t* slice, int64_t slot, const float* x,
+                         const CodeScratch& scratch) {
   const SlicePart part = values_of(kv, slice);
   const int64_t dim = kv.head_dim, bits = kv.value_bits, width = value_width(dim);
   if (bits >= 16) {
     for (int64_t c = 0; c < dim; ++c) put_float(part.data, bits, slot * width + c, x[c]);
     return;
   }
-  encode(x, dim, bits, kv.clip, part, slot, codes);
-  for (int64_t c = 0; c < dim; ++c) {
-    if (bits == 8) part.data[(slot / 4 * width + c) * 4 + slot % 4] = codes[c];
-    else set_nibble(part.data[(slot / 8 * width + c) * 4 + slot % 4], slot % 8 >= 4, codes[c]);
+  encode(x, dim, bits, kv.clip, part, slot, scratch);
+  // The token's place in the lanes of its group, which other tokens share.
+  const int64_t tokens = 32 / bits, inside = slot % tokens;
+  const int shift = static_cast<int>(8 * (inside % 4) + 4 * (inside / 4));
+  const auto mask = static_cast<int32_t>(((1u << bits) - 1) << shift);
+  uint8_t* const group = part.data + slot / tokens * width * 4;
+  for (int64_t c = 0; c < width; c += kLanes) {
+    VecI lanes;
+    std::memcpy(&lanes, group + c * 4, sizeof lanes);
+    lanes = (lanes & ~mask) | (load_codes(scratch.codes + c) << shift);
+    std::memcpy(group + c * 4, &lanes, sizeof lanes);
   }
 }
 

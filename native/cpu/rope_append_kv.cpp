@@ -19,7 +19,13 @@ void normalise(float* x, const float* weight, int64_t dim, float epsilon) {
 /// Pairs are (i, i + dim / 2), the half-split order of Hugging Face's checkpoints.
 void rotate(float* x, const float* cos, const float* sin, int64_t dim) {
   const int64_t half = dim / 2;
-  for (int64_t i = 0; i < half; ++i) {
+  int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    const VecF a = load(x + i), b = load(x + i + half), c = load(cos + i), s = load(sin + i);
+    store(x + i, a * c - b * s);
+    store(x + i + half, b * c + a * s);
+  }
+  for (; i < half; ++i) {
     const float a = x[i], b = x[i + half];
     x[i] = a * cos[i] - b * sin[i];
     x[i + half] = b * cos[i] + a * sin[i];
@@ -53,12 +59,15 @@ void rope_append_kv(float* qkv, int64_t heads, const float* cos, const float* si
     const int64_t block_index = batch->positions[first] / size;
     if (first > begin && batch->positions[first - 1] / size == block_index) return;
     const int32_t* table = batch->block_table + sequence * batch->table_stride;
-    auto* const codes = reinterpret_cast<uint8_t*>(thread_scratch(static_cast<size_t>(dim)));
+    const int64_t width = coded_width(dim);
+    float* const scratch = thread_scratch(static_cast<size_t>(2 * width));
+    const CodeScratch codes{scratch, reinterpret_cast<int32_t*>(scratch + width)};
     for (int64_t token = first; token < end && batch->positions[token] / size == block_index; ++token) {
       const int64_t position = batch->positions[token];
       float* row = qkv + token * stride;
       const float* c = cos + position * half;
       const float* s = sin + position * half;
+      uint8_t* slice = SliceCursor(kv, table, 0, position / kSliceTokens).slice();
       for (int64_t head = 0; head < kv.heads; ++head) {
         for (int64_t g = 0; g < group; ++g) {
           float* q = row + (head * group + g) * dim;
@@ -74,9 +83,9 @@ void rope_append_kv(float* qkv, int64_t heads, const float* cos, const float* si
         if (kv.key_hadamard) walsh_hadamard(k, dim, dim & -dim);
         if (!kv.key_before_rope) fake(k, dim, kv.key_fake_bits, kv.clip);
         fake(v, dim, kv.value_fake_bits, kv.clip);
-        uint8_t* const slice = SliceCursor(kv, table, head, position / kSliceTokens).slice();
         append_key(kv, slice, position % kSliceTokens, k, codes);
         append_value(kv, slice, position % kSliceTokens, v, codes);
+        slice += kv.head_bytes;
       }
     }
   });
