@@ -31,6 +31,7 @@ const sets = arm64
       avxvnni: [...avx2, '-mavxvnni'],
       avx512vnni: avx512,
       avx512: [...avx512, '-mavx512bf16', '-mavx512vbmi'],
+      amx: [...avx512, '-mavx512bf16', '-mavx512vbmi', '-mamx-tile', '-mamx-int8', '-mamx-bf16'],
     };
 
 const compiler = arm64 ? 'aarch64-linux-gnu-g++' : 'g++';

@@ -1,7 +1,9 @@
 #include "isa.h"
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__linux__)
 #include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace atom {
@@ -31,6 +33,19 @@ bool has_avx512() {
   return has_avx512_vnni() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi");
 }
 
+// CPUID leaf 7: AMX-BF16, AMX-TILE and AMX-INT8. Linux keeps the tiles' 8 KiB from a process that has not asked for them.
+bool has_amx() {
+#if defined(__linux__)
+  unsigned eax = 7, ebx = 0, ecx = 0, edx = 0;
+  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  constexpr unsigned kAmx = (1u << 22) | (1u << 24) | (1u << 25);
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return has_avx512() && (edx & kAmx) == kAmx && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 #elif defined(__aarch64__)
 
 bool has_neon_dot() {
@@ -53,6 +68,7 @@ bool isa_supported(std::string_view name) {
   if (name == "avxvnni") return has_avx_vnni();
   if (name == "avx512vnni") return has_avx512_vnni();
   if (name == "avx512") return has_avx512();
+  if (name == "amx") return has_amx();
 #elif defined(__aarch64__)
   if (name == "neon") return has_neon_dot();
 #endif

@@ -13,8 +13,9 @@ namespace atom {
 //   avxvnni     avx2 and AVX-VNNI (256-bit integer dot products)
 //   avx512vnni  AVX-512 F/BW/DQ/VL and VNNI
 //   avx512      avx512vnni and BF16 dot products, VBMI
+//   amx         avx512 and AMX: tiles of int8 and bf16
 //   neon        AArch64 with dot products
-#define ATOM_X86_ISAS(X) X(portable) X(avx2) X(avxvnni) X(avx512vnni) X(avx512)
+#define ATOM_X86_ISAS(X) X(portable) X(avx2) X(avxvnni) X(avx512vnni) X(avx512) X(amx)
 #define ATOM_ARM_ISAS(X) X(portable) X(neon)
 
 #if defined(__x86_64__)

@@ -37,8 +37,10 @@ namespace atom {
   X(pack_integers, PackIntegersFn) \
   X(pack_weight_only, PackWeightOnlyFn) \
   X(peak_bf16, PeakFn) \
+  X(peak_bf16_vector, PeakFn) \
   X(peak_f32, PeakFn) \
   X(peak_int8, PeakFn) \
+  X(peak_int8_vector, PeakFn) \
   X(peak_read, PeakReadFn) \
   X(prune_threshold, PruneThresholdFn) \
   X(quantize_rows, QuantizeRowsFn) \

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "amx.h"
 #include "simd.h"
 #include "threads.h"
 
@@ -39,6 +40,26 @@ double run(int64_t rounds, double operations_per_step, Step step) {
   return operations_per_step * kAccumulators * static_cast<double>(rounds) * static_cast<double>(tasks);
 }
 
+#if defined(__AMX_TILE__)
+/// Four products of whole tiles a round, each with a sum of its own.
+template <class Round>
+double run_tiles(int64_t rounds, double channels, Round round) {
+  static constexpr TileShapes shapes = [] {
+    TileShapes all;
+    for (int tile = 0; tile < 8; ++tile) all.set(tile, 16, 64);
+    return all;
+  }();
+  const int64_t tasks = 32;
+  parallel_for(tasks, [=](int64_t, int) {
+    const TileSession session(shapes);
+    tile_zero<0>(), tile_zero<1>(), tile_zero<2>(), tile_zero<3>();
+    tile_zero<4>(), tile_zero<5>(), tile_zero<6>(), tile_zero<7>();
+    for (int64_t i = 0; i < rounds; ++i) round();
+  });
+  return 4 * 2 * 16 * 16 * channels * static_cast<double>(rounds) * static_cast<double>(tasks);
+}
+#endif
+
 }  // namespace
 
 double peak_f32(int64_t rounds) {
@@ -46,7 +67,7 @@ double peak_f32(int64_t rounds) {
   return run<VecF>(rounds, 2 * kLanes, [=](VecF sum) { return multiply_add(a, b, sum); });
 }
 
-double peak_bf16(int64_t rounds) {
+double peak_bf16_vector(int64_t rounds) {
 #if defined(__AVX512BF16__)
   const __m512bh a = (__m512bh)_mm512_set1_epi16(0x3f80), b = (__m512bh)_mm512_set1_epi16(0x3f00);
   return run<__m512>(rounds, 4 * kLanes, [=](__m512 sum) { return _mm512_dpbf16_ps(sum, a, b); });
@@ -56,7 +77,7 @@ double peak_bf16(int64_t rounds) {
 #endif
 }
 
-double peak_int8(int64_t rounds) {
+double peak_int8_vector(int64_t rounds) {
 #if defined(__AVX512VNNI__)
   const __m512i a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(2);
   return run<__m512i>(rounds, 8 * kLanes, [=](__m512i sum) { return _mm512_dpbusd_epi32(sum, a, b); });
@@ -73,6 +94,26 @@ double peak_int8(int64_t rounds) {
   return run<int32x4_t>(rounds, 8 * kLanes, [=](int32x4_t sum) { return vdotq_s32(sum, a, b); });
 #else
   return peak_f32(rounds);
+#endif
+}
+
+double peak_bf16(int64_t rounds) {
+#if defined(__AMX_TILE__)
+  return run_tiles(rounds, 32, [] {
+    tile_dot_bf16<0, 4, 6>(), tile_dot_bf16<1, 4, 7>(), tile_dot_bf16<2, 5, 6>(), tile_dot_bf16<3, 5, 7>();
+  });
+#else
+  return peak_bf16_vector(rounds);
+#endif
+}
+
+double peak_int8(int64_t rounds) {
+#if defined(__AMX_TILE__)
+  return run_tiles(rounds, 64, [] {
+    tile_dot_bytes<0, 4, 6>(), tile_dot_bytes<1, 4, 7>(), tile_dot_bytes<2, 5, 6>(), tile_dot_bytes<3, 5, 7>();
+  });
+#else
+  return peak_int8_vector(rounds);
 #endif
 }
 
