@@ -54,14 +54,15 @@ inline void store_integers(const ActivationSpec& spec, int64_t row, const float*
     if (spec.hadamard) walsh_hadamard(own, normal, size);
     x = own;
   }
-  int8_t* to = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * 4;
+  int8_t* codes = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * kRun;
+  int64_t position = 0;
   float* scales = spec.integers.scales + row * spec.integers.groups;
   int32_t* sums = spec.integers.sums + row * spec.integers.groups;
   const auto group = [&](int64_t start, int64_t count, int bits, IntegerRange range, float clip) {
     *scales = group_scale(x + start, count, bits, range, clip);
-    *sums++ = store_codes(x + start, count, bits, *scales, to);
+    *sums++ = store_codes(x + start, count, bits, *scales, codes, position);
     ++scales;
-    to += padded_channels(count) * kRowTile;
+    position += padded_channels(count);
   };
   const int bits = integer_bits(static_cast<ElementFormat>(spec.format));
   const auto range = static_cast<IntegerRange>(spec.range);
@@ -99,11 +100,11 @@ inline void store_row(const ActivationSpec& spec, int64_t row, const float* valu
   }
 }
 
-/// `body(row)` for every row that is to be stored. Integer rows of a tile lie in the same cache lines, so one thread takes
-/// them all. `work` estimates the operations of all rows together.
+/// `body(row)` for every row that is to be stored. Where runs are shorter than cache lines, integer rows of a tile share
+/// them, so one thread takes them all. `work` estimates the operations of all rows together.
 template <class Body>
 inline void for_rows(const ActivationSpec& spec, int64_t rows, int64_t work, Body&& body) {
-  const int64_t step = spec.kind == ActivationKind::integer ? kRowTile : 1;
+  const int64_t step = spec.kind == ActivationKind::integer && kRun < 64 ? kRowTile : 1;
   parallel_for((rows + step - 1) / step, [&](int64_t task, int) {
     for (int64_t row = task * step; row < std::min(rows, (task + 1) * step); ++row) body(row);
   }, work);

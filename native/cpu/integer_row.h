@@ -2,6 +2,7 @@
 // linear_int reads. Arithmetic is that of element_format.h, step by step: both give the same codes.
 //
 //   codes   [rows / 7] tiles of [k / 4][7 rows][4 bytes]: what a tile of linear_int multiplies, in the order it takes it.
+//           With AMX [rows / 16] tiles of [k / 64][16 rows][64 bytes]: each 1 KiB is a register.
 //           k counts channels as stored: each group padded with zeros to a multiple of 8, the outliers behind the groups.
 //   scales  (rows, groups) f32, sums (rows, groups) i32 of codes; with outliers the last group is theirs.
 //   cost    three passes over a group of floats, one byte written per channel
@@ -14,10 +15,6 @@
 
 namespace atom {
 
-// Words of 4 channels are interleaved over this many rows: with two vectors of outputs, their integer sums and their
-// totals leave four of 32 registers for operands.
-constexpr int64_t kRowTile = 7;
-
 constexpr int64_t padded_channels(int64_t channels) { return (channels + 7) / 8 * 8; }
 
 /// Part of ActivationSpec: where the integers of a row go.
@@ -28,9 +25,23 @@ struct IntegerRows {
   int64_t tile_bytes;  // from one tile of rows to the next
 };
 
+/// Bytes of the codes of `tokens` rows of `channels` as stored: whole tiles.
+using IntegerCodeBytesFn = int64_t(int64_t tokens, int64_t channels);
+
 namespace ATOM_ISA {
 
 namespace {
+
+// So many rows are interleaved, each with a run of so many channels.
+#if defined(__AMX_TILE__)
+constexpr int64_t kRowTile = 16, kRun = 64;
+#else
+// With two vectors of outputs, the integer sums of seven rows and their totals leave four of 32 registers for operands.
+constexpr int64_t kRowTile = 7, kRun = 4;
+#endif
+
+/// From a row's first channel to that at `position`, a multiple of 4.
+constexpr int64_t code_offset(int64_t position) { return position / kRun * kRun * kRowTile + position % kRun; }
 
 /// Halves are combined until one lane is left.
 template <class Vector, class Combine>
@@ -88,8 +99,19 @@ inline float group_scale(const float* x, int64_t count, int bits, IntegerRange r
   return low == -peak ? magnitude : -magnitude;
 }
 
-/// Codes of one group, word by word to every seventh word of `to`; zeros up to a multiple of 8. Gives their sum.
-inline int32_t store_codes(const float* x, int64_t count, int bits, float scale, int8_t* to) {
+/// `count` bytes of a row to where its channels from `position` on lie; both multiples of 4.
+inline void place_codes(const int8_t* bytes, int64_t count, int8_t* row, int64_t position) {
+  if constexpr (kRun == 64) {
+    if (count == 64 && position % 64 == 0) {
+      std::memcpy(row + code_offset(position), bytes, 64);
+      return;
+    }
+  }
+  for (int64_t i = 0; i < count; i += 4) std::memcpy(row + code_offset(position + i), bytes + i, 4);
+}
+
+/// Codes of one group, to where a row's channels from `position` on lie; zeros up to a multiple of 8. Gives their sum.
+inline int32_t store_codes(const float* x, int64_t count, int bits, float scale, int8_t* row, int64_t position) {
   const float top = static_cast<float>((1 << (bits - 1)) - 1);
   const bool usable = !std::isnan(scale);
   VecI total = {};
@@ -112,9 +134,7 @@ inline int32_t store_codes(const float* x, int64_t count, int bits, float scale,
     }
     const int64_t padded = padded_channels(size);
     for (; i < padded; ++i) bytes[i] = 0;
-    for (int64_t word = 0; word < padded / 4; ++word) {
-      std::memcpy(to + (start / 4 + word) * kRowTile * 4, bytes + 4 * word, 4);
-    }
+    place_codes(bytes, padded, row, position + start);
   }
   return rest + reduced(total, [](auto a, auto b) { return a + b; });
 }

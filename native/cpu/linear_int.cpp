@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "linear_int_amx.h"
 #include "linear_int_tile.h"
 #include "threads.h"
 
@@ -25,43 +26,79 @@ inline void each_piece(int64_t rows, Visit&& visit) {
   }
 }
 
+/// All outputs of panels [first, last) for rows [row, row + count) of x, by tiles of vectors.
+void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last, int64_t row,
+                        int64_t count, float* out, int64_t stride, bool accumulate) {
+  static constexpr Tiles tiles;
+  constexpr int64_t kPartOutputs = kTileVectors * kLanes;
+  const IntegerRows& integers = x.integers;
+  const int64_t pieces = (count + kPieceRows - 1) / kPieceRows;
+  for (int64_t p = first; p < last; ++p) {
+    const uint8_t* panel = weight.data + p * weight.panel_bytes();
+    // A panel comes from far for its first piece alone. Where there are several, each asks for its share of the next.
+    Ahead ahead{panel + kAhead, kPanel * 4};
+    if (pieces > 1) ahead = {panel + weight.panel_bytes(), kPanel * 4 / pieces};
+    each_piece(count, [&](int64_t piece_row, int64_t piece_rows) {
+      const int64_t at = row + piece_row;
+      const int8_t* codes = static_cast<const int8_t*>(x.storage) + at / kRowTile * integers.tile_bytes +
+                            at % kRowTile * kRun;
+      const TileRows piece{codes, integers.scales + at * integers.groups, integers.sums + at * integers.groups,
+                           integers.groups};
+      for (int part = 0; part < kParts; ++part) {
+        const int64_t column = p * kPanel + part * kPartOutputs;
+        const TileTarget target{out + at * stride + column, stride, weight.outputs - column,
+                                weight.bias ? weight.bias + column : nullptr, accumulate};
+        if (target.width > 0) tiles.at[piece_rows - 1](piece, weight, panel, part, ahead, target);
+      }
+      if (pieces > 1) ahead.at += weight.panel_bytes() / pieces;
+    });
+  }
+}
+
+#if defined(__AMX_TILE__)
+// Fewer rows wait for memory either way, and vectors need not open codes into memory first.
+constexpr int64_t kFewRows = 4;
+
+bool by_tiles(const IntegerWeight& weight, int64_t tokens) {
+  return tokens > kFewRows && Steps::possible(weight.group_size) && Steps::possible(weight.outliers);
+}
+#endif
+
+/// Rows that panels pass over at once: as equal blocks as whole tiles allow.
+int64_t rows_of_block(const ActivationSpec& x, const IntegerWeight& weight, int64_t tokens) {
+  const int64_t tiles = (tokens + kRowTile - 1) / kRowTile;
+  int64_t most = std::max<int64_t>(kBlockBytes / x.integers.tile_bytes, 1);
+#if defined(__AMX_TILE__)
+  if (by_tiles(weight, tokens)) most = kTileBlockRows / kRowTile;
+#else
+  (void)weight;
+#endif
+  const int64_t blocks = (tiles + most - 1) / most;
+  return (tiles + blocks - 1) / blocks * kRowTile;
+}
+
 }  // namespace
+
+int64_t integer_code_bytes(int64_t tokens, int64_t channels) {
+  return (tokens + kRowTile - 1) / kRowTile * kRowTile * ((channels + kRun - 1) / kRun * kRun);
+}
 
 void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out, int64_t tokens, int64_t stride,
                 int32_t accumulate) {
-  static constexpr Tiles tiles;
-  constexpr int64_t kPartOutputs = kTileVectors * kLanes;
-  const IntegerRows& integers = x->integers;
   const int64_t panels = (weight->outputs + kPanel - 1) / kPanel;
   const int64_t per_task = std::max<int64_t>(panels / (8 * thread_count()), 1);
   const int64_t tasks = (panels + per_task - 1) / per_task;
-  const int64_t row_tiles = (tokens + kRowTile - 1) / kRowTile;
-  const int64_t fewest_blocks = std::max<int64_t>((row_tiles * integers.tile_bytes + kBlockBytes - 1) / kBlockBytes, 1);
-  const int64_t block_rows = (row_tiles + fewest_blocks - 1) / fewest_blocks * kRowTile;
+  const int64_t block_rows = rows_of_block(*x, *weight, tokens);
   const int64_t blocks = (tokens + block_rows - 1) / block_rows;
   parallel_for(tasks * blocks, [&](int64_t task, int) {
-    const int64_t block = task / tasks * block_rows, rows = std::min(block_rows, tokens - block);
-    const int64_t first = task % tasks * per_task, pieces = (rows + kPieceRows - 1) / kPieceRows;
-    for (int64_t p = first; p < std::min(panels, first + per_task); ++p) {
-      const uint8_t* panel = weight->data + p * weight->panel_bytes();
-      // A panel comes from far for its first piece alone. Where there are several, each asks for its share of the next.
-      Ahead ahead{panel + kAhead, kPanel * 4};
-      if (pieces > 1) ahead = {panel + weight->panel_bytes(), kPanel * 4 / pieces};
-      each_piece(rows, [&](int64_t row, int64_t count) {
-        const int64_t at = block + row;
-        const int8_t* codes = static_cast<const int8_t*>(x->storage) + at / kRowTile * integers.tile_bytes +
-                              at % kRowTile * 4;
-        const TileRows piece{codes, integers.scales + at * integers.groups, integers.sums + at * integers.groups,
-                             integers.groups};
-        for (int part = 0; part < kParts; ++part) {
-          const int64_t column = p * kPanel + part * kPartOutputs;
-          const TileTarget target{out + at * stride + column, stride, weight->outputs - column,
-                                  weight->bias ? weight->bias + column : nullptr, accumulate != 0};
-          if (target.width > 0) tiles.at[count - 1](piece, *weight, panel, part, ahead, target);
-        }
-        if (pieces > 1) ahead.at += weight->panel_bytes() / pieces;
-      });
+    const int64_t row = task / tasks * block_rows, rows = std::min(block_rows, tokens - row);
+    const int64_t first = task % tasks * per_task, last = std::min(panels, first + per_task);
+#if defined(__AMX_TILE__)
+    if (by_tiles(*weight, tokens)) {
+      return linear_int_tiles(*x, *weight, first, last, row, rows, out, stride, accumulate != 0);
     }
+#endif
+    linear_int_vectors(*x, *weight, first, last, row, rows, out, stride, accumulate != 0);
   }, tokens * weight->groups * weight->group_size * weight->outputs);
 }
 

@@ -1,6 +1,6 @@
 // One tile of linear_int: a few rows of activations times two vectors of outputs.
 //
-//   rows       (rows / 7) tiles of [k / 4][7 rows][4 bytes], as integer_row.h stores them
+//   rows       (rows / 7) tiles of [k / 4][7 rows][4 bytes], or those for AMX, as integer_row.h stores them
 //   weights    a panel of [k / 8][32 outputs][4 bytes] of nibbles, or [k / 4] of bytes, as linear_int.h describes it
 //   registers  7 x 2 integer sums, 7 x 2 totals, 2 weights, 1 activation: 31 of 32
 //
@@ -23,7 +23,7 @@ namespace {
 // Where there are 32 registers a whole tile of rows keeps its integer sums and its totals in them; else it is taken in
 // pieces.
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int kPieceRows = static_cast<int>(kRowTile);  // 14 + 14 + 4 of 32
+constexpr int kPieceRows = 7;  // 14 + 14 + 4 of 32
 #else
 constexpr int kPieceRows = 4;  // 8 + 4 of 16, totals in memory
 #endif
@@ -109,14 +109,16 @@ inline VecI same(const void* from) {
 template <int Count, int Bits>
 constexpr int kChains = Bits == 4 && Count <= 4 && kPieceRows > 4 ? 2 : 1;
 
-/// Dot products of one group: `steps` times 8 channels of 4 bits, or 4 of 8. Moves `codes` on.
+/// Dot products of one group: `steps` times 8 channels of 4 bits, or 4 of 8. Moves `position` on.
 template <int Count, int Bits>
-[[gnu::always_inline]] inline void dot_group(VecI* sums, const int8_t*& codes, const uint8_t* w, int64_t steps,
-                                             Ahead& ahead) {
+[[gnu::always_inline]] inline void dot_group(VecI* sums, const int8_t* first, int64_t& position, const uint8_t* w,
+                                             int64_t steps, Ahead& ahead) {
   constexpr int64_t kWords = Bits == 4 ? 2 : 1;  // of four channels
+  constexpr int64_t kWordPitch = kRun == 4 ? 4 * kRowTile : 4;
+  const int8_t* codes = first + code_offset(position);
   const auto multiply = [&](const VecB* values, auto word) __attribute__((always_inline)) {
     unroll<Count>([&](auto r) __attribute__((always_inline)) {
-      const VecB x = held((VecB)same(codes + r * 4 + word * kRowTile * 4));
+      const VecB x = held((VecB)same(codes + r * kRun + word * kWordPitch));
       unroll<kTileVectors>([&](auto v) __attribute__((always_inline)) {
         VecI& sum = sums[(word % kChains<Count, Bits> * Count + r) * kTileVectors + v];
         sum = dot_bytes<Bits>(sum, values[v], x);
@@ -138,13 +140,14 @@ template <int Count, int Bits>
       multiply(values, std::integral_constant<int, 0>());
     }
     w += kPanel * 4;
-    codes += kWords * kRowTile * 4;
+    position += kWords * 4;
+    codes = first + code_offset(position);
   }
 }
 
 /// Adds one group to `totals`. `w` points at the tile's outputs among the group's codes.
 template <int Count, int Bits>
-[[gnu::always_inline]] inline void add_group(VecF* totals, const TileRows& rows, int64_t group, const int8_t*& codes,
+[[gnu::always_inline]] inline void add_group(VecF* totals, const TileRows& rows, int64_t group, int64_t& position,
                                              const uint8_t* w, const uint8_t* scales, bool wide, int64_t channels,
                                              Ahead& ahead) {
   VecI sums[kChains<Count, Bits> * Count * kTileVectors] = {};
@@ -155,8 +158,8 @@ template <int Count, int Bits>
   });
   const int64_t steps = channels * Bits / 32;
   // The usual group, with its count known: a loop of unknown length costs a twentieth.
-  if (Bits == 4 && steps == 16) dot_group<Count, Bits>(sums, codes, w, 16, ahead);
-  else dot_group<Count, Bits>(sums, codes, w, steps, ahead);
+  if (Bits == 4 && steps == 16) dot_group<Count, Bits>(sums, rows.codes, position, w, 16, ahead);
+  else dot_group<Count, Bits>(sums, rows.codes, position, w, steps, ahead);
   if constexpr (kChains<Count, Bits> == 2) {
     unroll<Count * kTileVectors>([&](auto i) { sums[i] += sums[Count * kTileVectors + i]; });
   }
@@ -181,12 +184,12 @@ void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* pane
   const bool wide = weight.wide_scales != 0;
   const int64_t channels = padded_channels(weight.group_size);
   const int64_t code_bytes = channels * kPanel * weight.bits / 8;
-  const int64_t code_offset = part * kTileVectors * kLanes * 4;
+  const int64_t lane_offset = part * kTileVectors * kLanes * 4;
   const int64_t scale_offset = part * kTileVectors * kLanes * (wide ? 4 : 2);
-  const int8_t* codes = rows.codes;
+  int64_t position = 0;
   const uint8_t* w = panel;
   const auto add = [&](auto bits, int64_t group, int64_t bytes, int64_t count) __attribute__((always_inline)) {
-    add_group<Count, bits>(totals, rows, group, codes, w + code_offset, w + bytes + scale_offset, wide, count, ahead);
+    add_group<Count, bits>(totals, rows, group, position, w + lane_offset, w + bytes + scale_offset, wide, count, ahead);
     w += bytes + weight.scale_bytes();
   };
   if (weight.bits == 4) {

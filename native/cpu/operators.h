@@ -30,6 +30,7 @@ namespace atom {
   X(embed, EmbedFn) \
   X(fake_quant, FakeQuantFn) \
   X(gptq_block, GptqBlockFn) \
+  X(integer_code_bytes, IntegerCodeBytesFn) \
   X(linear_dense, LinearDenseFn) \
   X(linear_int, LinearIntFn) \
   X(linear_weight_only, LinearWeightOnlyFn) \

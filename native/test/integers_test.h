@@ -21,10 +21,11 @@ struct IntegerStorage {
   std::vector<float> scales;
   std::vector<int32_t> sums;
 
-  IntegerRows rows(const IntegerCase& c) {
+  IntegerRows rows(const Operators& op, const IntegerCase& c) {
     const int64_t groups = c.groups + (c.outliers > 0);
-    const int64_t tile = kRowTile * (c.groups * padded_channels(c.group_size) + padded_channels(c.outliers));
-    codes.resize(static_cast<size_t>((c.tokens + kRowTile - 1) / kRowTile * tile));
+    const int64_t stored = c.groups * padded_channels(c.group_size) + padded_channels(c.outliers);
+    const int64_t tile = op.integer_code_bytes(1, stored);
+    codes.resize(static_cast<size_t>(op.integer_code_bytes(c.tokens, stored)));
     scales.resize(static_cast<size_t>(c.tokens * groups));
     sums.resize(static_cast<size_t>(c.tokens * groups));
     return {scales.data(), sums.data(), groups, tile};
@@ -62,7 +63,7 @@ void test_integers(const Operators& op, const std::string& isa, const IntegerCas
                                  c.outliers, int8, c.hadamard, 1, 1, {}};
   op.rms_norm(x.data(), gains.data(), 1e-5f, &simulated, c.tokens, nullptr);
   IntegerStorage storage;
-  const IntegerRows rows = storage.rows(c);
+  const IntegerRows rows = storage.rows(op, c);
   const ActivationSpec integers{storage.codes.data(), reorder, channels, ActivationKind::integer, int4, c.group_size, 1,
                                 c.outliers, int8, c.hadamard, 1, 1, rows};
   op.rms_norm(x.data(), gains.data(), 1e-5f, &integers, c.tokens, nullptr);

@@ -4,6 +4,7 @@ import type { Activation, Backend } from '../backend.ts';
 import { expectFakeQuant, expectShape, expectTensor } from '../check.ts';
 import { type ActivationFormat, elementFormats, type FakeQuant, integerRanges } from '../formats.ts';
 import type { Tensor } from '../tensor.ts';
+import type { NativeOperators } from './native.ts';
 import { NativeStruct } from './native-struct.ts';
 
 // The order of ActivationKind in native/cpu/activation.h.
@@ -18,9 +19,9 @@ export class CpuActivation implements Activation {
   readonly storage: Tensor;
   readonly #spec: NativeStruct;
 
-  constructor(options: Parameters<Backend['activation']>[0]) {
+  constructor(operators: NativeOperators, options: Parameters<Backend['activation']>[0]) {
     const { format, channels, maxTokens, reorder, storage } = options;
-    expectTensor('activation', 'storage', storage, { dtypes: ['u8'], atLeast: activationBytes(options) });
+    expectTensor('activation', 'storage', storage, { dtypes: ['u8'], atLeast: activationBytes(operators, options) });
     if (reorder) expectTensor('activation', 'reorder', reorder, { dtypes: ['i32'], atLeast: channels });
     const quantizer = quantizerOf(format);
     if (quantizer) expectFakeQuant(quantizer, channels);
@@ -28,7 +29,7 @@ export class CpuActivation implements Activation {
     this.channels = channels;
     this.maxTokens = maxTokens;
     if (reorder) this.reorder = reorder;
-    const rows = format.kind === 'int' ? integerRows(options) : undefined;
+    const rows = format.kind === 'int' ? integerRows(operators, options) : undefined;
     this.storage = rows
       ? storage.view([rows.bytes], { dtype: 'i8' })
       : storage.view([maxTokens, channels], { dtype: format.kind === 'bf16' ? 'bf16' : 'f32' });
@@ -59,9 +60,12 @@ export class CpuActivation implements Activation {
   }
 }
 
-export function activationBytes(options: Parameters<Backend['activationBytes']>[0]): number {
+export function activationBytes(
+  operators: NativeOperators,
+  options: Parameters<Backend['activationBytes']>[0],
+): number {
   const { format, channels, maxTokens } = options;
-  if (format.kind === 'int') return integerRows(options).bytes;
+  if (format.kind === 'int') return integerRows(operators, options).bytes;
   return maxTokens * channels * (format.kind === 'bf16' ? 2 : 4);
 }
 
@@ -74,19 +78,20 @@ function quantizerOf(format: ActivationFormat): FakeQuant | undefined {
   return { format: `int${bits}`, groupSize, range, clip, hadamard, ...outliers };
 }
 
-/** kRowTile of native/cpu/integer_row.h. */
-const rowTile = 7;
-
 /** Where codes, scales and sums of integer rows lie in their storage: native/cpu/integer_row.h. Bytes. */
-function integerRows({ format, channels, maxTokens }: Parameters<Backend['activationBytes']>[0]) {
+function integerRows(
+  operators: NativeOperators,
+  { format, channels, maxTokens }: Parameters<Backend['activationBytes']>[0],
+) {
   if (format.kind !== 'int') throw new AtomError('internal', `${format.kind} has no integers`);
   const { outlierChannels } = format;
   const normal = channels - outlierChannels;
   const groupSize = format.groupSize || normal;
   const normalGroups = Math.floor(normal / groupSize);
   const groups = normalGroups + Number(outlierChannels > 0);
-  const tileBytes = rowTile * (normalGroups * padded(groupSize) + padded(outlierChannels));
-  const scales = Math.ceil((Math.ceil(maxTokens / rowTile) * tileBytes) / 64) * 64;
+  const stored = normalGroups * padded(groupSize) + padded(outlierChannels);
+  const tileBytes = operators.integer_code_bytes!(1, stored);
+  const scales = Math.ceil(operators.integer_code_bytes!(maxTokens, stored) / 64) * 64;
   const sums = scales + 4 * maxTokens * groups;
   return { groups, tileBytes, scales, sums, bytes: sums + 4 * maxTokens * groups };
 }

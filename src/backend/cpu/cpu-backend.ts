@@ -44,11 +44,11 @@ export class CpuBackend implements Backend {
   }
 
   activationBytes(options: Args<'activationBytes'>): number {
-    return activationBytes(options);
+    return activationBytes(this.operators, options);
   }
 
   activation(options: Args<'activation'>): Activation {
-    return new CpuActivation(options);
+    return new CpuActivation(this.operators, options);
   }
 
   loadLinear(...args: Parameters<Backend['loadLinear']>): LinearWeight {

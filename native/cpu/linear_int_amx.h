@@ -1,0 +1,225 @@
+// linear_int by tiles of AMX: a panel's 32 outputs times many rows, group by group. Sums are those of linear_int_tile.h,
+// and so are the operations that scale them: both give the same bits.
+//
+//   rows     [rows / 16] tiles of [k / 64][16 rows][64 bytes] as integer_row.h stores them: operands A where they lie
+//   weights  each group is opened once for all rows of a block, while the tiles multiply the group before (amx_codes.h)
+//   sums     leave the tiles through one of two buffers, and are scaled while the tiles multiply the next rows
+//   totals   (rows, 32) f32, in the first-level cache as long as a block of rows is
+//
+//   registers  groups of one or two steps keep their weights in tiles 4 to 7 and rows pass by in tiles 2 and 3; longer
+//              groups load both, two tiles of rows at a time. Tiles 0 and 1 (and then 2 and 3) are sums
+//
+//   cost per 128 channels, of 32 outputs and 16 rows: four products of 16 cycles, beside the operations of amx_codes.h
+#pragma once
+
+#include "amx_codes.h"
+
+#if defined(__AMX_TILE__)
+
+#include <optional>
+
+namespace atom::ATOM_ISA {
+
+namespace {
+
+// Rows whose totals (16 KiB) and codes of one group (as many) stay in a first-level cache of 48 KiB.
+constexpr int64_t kTileBlockRows = 128;
+
+/// How a group of so many channels from `position` on is taken: in steps of 64, or of 32; none may cross a run of 64.
+struct Steps {
+  int64_t step, count;
+
+  Steps(int64_t channels, int64_t position)
+      : step((channels | position) % 64 == 0 ? 64 : 32), count(channels / step) {}
+
+  static bool possible(int64_t channels) { return channels % 32 == 0; }
+  bool resident() const { return count <= 2; }
+  bool operator==(const Steps& other) const { return step == other.step && resident() == other.resident(); }
+
+  TileShapes shapes() const {
+    TileShapes shapes;
+    for (int tile = 0; tile < 8; ++tile) shapes.set(tile, 16, 64);
+    const int rows = resident() ? 2 : 4, weights = resident() ? 4 : 6;
+    for (int tile = rows; tile < weights; ++tile) shapes.set(tile, 16, static_cast<int>(step));
+    for (int tile = weights; tile < 8; ++tile) shapes.set(tile, static_cast<int>(step / 4), 64);
+    return shapes;
+  }
+};
+
+/// The panels of a weight times the rows [row, row + count) of x: working memory, and where the tiles stand.
+class TiledBlock {
+ public:
+  TiledBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count)
+      : weight_(weight),
+        codes_(static_cast<const int8_t*>(x.storage) + row / kRowTile * x.integers.tile_bytes),
+        tile_bytes_(x.integers.tile_bytes),
+        groups_(x.integers.groups),
+        count_(count),
+        normal_(weight.group_size, 0),
+        outliers_(weight.outliers > 0 ? weight.outliers : weight.group_size, weight.groups * weight.group_size) {
+    const int64_t opened = std::max(normal_.count, outliers_.count) * 2 * kTileBytes;
+    totals_ = thread_scratch(
+        static_cast<size_t>(kTileBlockRows * kPanel + 4 * kTileInts + opened / 2 + groups_ * kTileBlockRows));
+    sums_ = reinterpret_cast<int32_t*>(totals_ + kTileBlockRows * kPanel);
+    opened_[0] = reinterpret_cast<int8_t*>(sums_ + 4 * kTileInts);
+    opened_[1] = opened_[0] + opened;
+    x_scales_ = reinterpret_cast<float*>(opened_[1] + opened);
+    // A group's scales of all rows together, as they are wanted.
+    for (int64_t r = 0; r < count; ++r) {
+      const float* from = x.integers.scales + (row + r) * groups_;
+      for (int64_t g = 0; g < groups_; ++g) x_scales_[g * kTileBlockRows + r] = from[g];
+    }
+  }
+
+  /// Calls `done(panel, totals)` for panels [first, last).
+  template <class Done>
+  void run(int64_t first, int64_t last, Done&& done) {
+    PanelGroup next = group_of(first, 0);
+    Opening(next, normal_.step, opened_[0]).some(next.lines());
+    for (int64_t panel = first; panel < last; ++panel) {
+      for (int64_t g = 0; g < groups_; ++g) {
+        const PanelGroup group = next;
+        const bool ends = g + 1 == groups_;
+        next = ends ? group_of(panel + 1, 0) : group_of(panel, g + 1);
+        Opening opening(next, steps_of(next).step, opened_[1 - turn_]);
+        const int64_t lines = ends && panel + 1 == last ? 0 : next.lines();
+        multiply(group, opening, lines);
+        turn_ = 1 - turn_;
+      }
+      settle();
+      done(panel, totals_);
+    }
+  }
+
+ private:
+  PanelGroup group_of(int64_t panel, int64_t g) const {
+    const bool outliers = g == weight_.groups;
+    return {weight_.data + panel * weight_.panel_bytes() + g * weight_.group_bytes(), outliers ? 8 : weight_.bits,
+            outliers ? weight_.outliers : weight_.group_size, g, g * weight_.group_size};
+  }
+
+  const Steps& steps_of(const PanelGroup& group) const { return group.index == weight_.groups ? outliers_ : normal_; }
+
+  /// Multiplies a group that is open, and opens `lines` lines of the next.
+  void multiply(const PanelGroup& group, Opening& opening, int64_t lines) {
+    const Steps& steps = steps_of(group);
+    if (!shaped_ || !(*shaped_ == steps)) {
+      shaped_ = steps;
+      session_.reset();
+      session_.emplace(steps.shapes());
+    }
+    const bool wide = weight_.wide_scales != 0;
+    const VecF unit = broadcast(group.bits == 4 ? 0.0625f : 1.0f);
+    by_[0] = load_scales(group.scales(), wide) * unit;
+    by_[1] = load_scales(group.scales() + kLanes * (wide ? 4 : 2), wide) * unit;
+    if (steps.resident()) {
+      steps.count == 2 ? pass<2>(group, steps.step, opening, lines) : pass<1>(group, steps.step, opening, lines);
+    } else {
+      stream(group, steps.step);
+      opening.some(lines);
+    }
+  }
+
+  /// Weights stay in tiles, rows pass by.
+  template <int Count>
+  void pass(const PanelGroup& group, int64_t step, Opening& opening, int64_t lines) {
+    const int8_t* w = opened_[turn_];
+    tile_load<4>(w, 64), tile_load<5>(w + kTileBytes, 64);
+    if constexpr (Count == 2) tile_load<6>(w + 2 * kTileBytes, 64), tile_load<7>(w + 3 * kTileBytes, 64);
+    const int8_t* rows = codes_ + code_offset(group.position);
+    const int64_t second = code_offset(group.position + step) - code_offset(group.position);
+    const int64_t share = (lines + tiles() - 1) / tiles();
+    for (int64_t t = 0; t < tiles(); ++t, rows += tile_bytes_) {
+      tile_zero<0>(), tile_zero<1>();
+      tile_load<2>(rows, 64);
+      tile_dot_bytes<0, 2, 4>(), tile_dot_bytes<1, 2, 5>();
+      if constexpr (Count == 2) {
+        tile_load<3>(rows + second, 64);
+        tile_dot_bytes<0, 3, 6>(), tile_dot_bytes<1, 3, 7>();
+      }
+      opening.some(std::min(share, lines));
+      lines -= std::min(share, lines);
+      settle();
+      int32_t* sums = sums_ + t % 2 * 2 * kTileInts;
+      tile_store<0>(sums, 64), tile_store<1>(sums + kTileInts, 64);
+      wait(group, t, sums);
+    }
+  }
+
+  /// Rows and weights pass, two tiles of each at a time.
+  void stream(const PanelGroup& group, int64_t step) {
+    settle();
+    for (int64_t t = 0; t < tiles(); t += 2) {
+      const int8_t* rows = codes_ + t * tile_bytes_;
+      const bool both = t + 1 < tiles();
+      tile_zero<0>(), tile_zero<1>(), tile_zero<2>(), tile_zero<3>();
+      const int8_t* w = opened_[turn_];
+      for (int64_t k = 0; k < group.channels; k += step, w += 2 * kTileBytes) {
+        const int8_t* at = rows + code_offset(group.position + k);
+        tile_load<6>(w, 64), tile_load<7>(w + kTileBytes, 64);
+        tile_load<4>(at, 64);
+        tile_dot_bytes<0, 4, 6>(), tile_dot_bytes<1, 4, 7>();
+        if (!both) continue;
+        tile_load<5>(at + tile_bytes_, 64);
+        tile_dot_bytes<2, 5, 6>(), tile_dot_bytes<3, 5, 7>();
+      }
+      tile_store<0>(sums_, 64), tile_store<1>(sums_ + kTileInts, 64);
+      wait(group, t, sums_);
+      settle();
+      if (!both) break;
+      tile_store<2>(sums_, 64), tile_store<3>(sums_ + kTileInts, 64);
+      wait(group, t + 1, sums_);
+      settle();
+    }
+  }
+
+  int64_t tiles() const { return (count_ + kTileRows - 1) / kTileRows; }
+
+  /// The sums of a tile of rows are to be scaled later.
+  void wait(const PanelGroup& group, int64_t t, const int32_t* sums) {
+    const int64_t row = t * kTileRows;
+    waiting_ = {sums, {by_[0], by_[1]}, x_scales_ + group.index * kTileBlockRows + row, totals_ + row * kPanel,
+                std::min(kTileRows, count_ - row), group.index == 0};
+  }
+
+  void settle() {
+    if (waiting_.rows > 0) waiting_.add();
+    waiting_.rows = 0;
+  }
+
+  const IntegerWeight& weight_;
+  const int8_t* codes_;
+  int64_t tile_bytes_, groups_, count_;
+  Steps normal_, outliers_;
+  float* totals_;
+  int32_t* sums_;
+  int8_t* opened_[2];
+  float* x_scales_;
+  int turn_ = 0;  // which of `opened_` is multiplied
+  VecF by_[2] = {};
+  WaitingSums waiting_{};
+  std::optional<Steps> shaped_;
+  std::optional<TileSession> session_;
+};
+
+/// All outputs of panels [first, last) for rows [row, row + count) of x.
+inline void linear_int_tiles(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last,
+                             int64_t row, int64_t count, float* out, int64_t stride, bool accumulate) {
+  TiledBlock block(x, weight, row, count);
+  block.run(first, last, [&](int64_t panel, const float* totals) {
+    const int64_t column = panel * kPanel;
+    for (int64_t r = 0; r < count; ++r) {
+      const TileTarget target{out + (row + r) * stride + column, stride, weight.outputs - column,
+                              weight.bias ? weight.bias + column : nullptr, accumulate};
+      unroll<2>([&](auto v) {
+        if (target.width > v * kLanes) target.write(0, v, load(totals + r * kPanel + v * kLanes));
+      });
+    }
+  });
+}
+
+}  // namespace
+
+}  // namespace atom::ATOM_ISA
+
+#endif
