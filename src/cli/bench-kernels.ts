@@ -10,7 +10,14 @@ import type { ClockName } from '../bench/timing.ts';
 import { AtomError } from '../errors.ts';
 import { reportJson } from '../report/report-file.ts';
 import type { BenchReport } from '../report/types.ts';
-import { ceilingText, figureLine, fusedLine, kernelHeader, ratioLines } from './kernel-table.ts';
+import {
+  ceilingText,
+  figureLine,
+  fusedLine,
+  kernelHeader,
+  ratioLines,
+  vectorLines,
+} from './kernel-table.ts';
 import { list, positiveInteger } from './option-types.ts';
 import { provenance } from './provenance.ts';
 
@@ -24,6 +31,8 @@ interface KernelsFlags {
   readonly processorTime?: true;
   readonly model?: true;
   readonly context: number;
+  readonly prefill?: number;
+  readonly batches?: readonly number[];
   readonly quick?: true;
   readonly json?: true;
 }
@@ -41,18 +50,20 @@ export function kernelsCommand(): Command {
     .option('--operators <list>', `of ${operatorNames.join(', ')} (default: all)`, operators)
     .option('--shape <list>', `decoders (${shapeNames}) or matrices such as 4096x11008`, shapes)
     .addOption(new Option('--shapes <list>', 'the same').argParser(shapes).hideHelp())
-    .option('--rows <list>', 'tokens at once (default: 1 to 512, doubling)', (text) =>
-      list(text).map(positiveInteger),
-    )
+    .option('--rows <list>', 'tokens at once (default: 1 to 512, doubling)', positiveIntegers)
     .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
     .option('--repeats <n>', 'rounds, of which the median is taken (default: 9)', positiveInteger)
     .option('--processor-time', 'leave out what a busy machine gave to others; for one thread')
     .option('--model', 'whole decoders with random weights instead of operators')
     .option('--context <n>', 'tokens in the cache when a whole decoder decodes', positiveInteger, 128)
+    .option('--prefill <n>', 'tokens of the prompt that a whole decoder reads (default: 512)', positiveInteger)
+    .option('--batches <list>', 'sequences that a whole decoder decodes (default: 1,16)', positiveIntegers)
     .option('--quick', 'a tiny shape, three numbers of rows, three rounds')
     .option('--json', 'print one JSON object and nothing else')
     .action(run);
 }
+
+const positiveIntegers = (text: string) => list(text).map(positiveInteger);
 
 function operators(text: string): string[] {
   return list(text).map((name) => {
@@ -108,9 +119,9 @@ function run(flags: KernelsFlags): void {
         shapes: chosen.decoders,
         repeats,
         clock,
-        prefill: quick ? 32 : 512,
+        prefill: flags.prefill ?? (quick ? 32 : 512),
         context: flags.context,
-        batches: quick ? [1, 2] : [1, 16],
+        batches: flags.batches ?? (quick ? [1, 2] : [1, 16]),
         onFigure,
       })
     : benchKernels(backend, {
@@ -131,9 +142,8 @@ function run(flags: KernelsFlags): void {
     return;
   }
   for (const line of ratioLines(report.kernels)) show(line);
-  show(
-    `\nceilings in this run (${backend.isa}, ${threads} threads), median and best: ${ceilingText(report)}`,
-  );
+  for (const line of vectorLines(report)) show(line);
+  show(`\nceilings in this run (${threads} threads), median and best: ${ceilingText(report, backend.isa)}`);
 }
 
 function defaultShapes(quick: boolean, model: boolean): readonly DecoderShape[] {
@@ -143,9 +153,10 @@ function defaultShapes(quick: boolean, model: boolean): readonly DecoderShape[] 
 
 /** What reports are drawn from, and what else was measured. */
 function asJson(
-  { kernels, fusedQuantization, ceilings }: KernelsReport,
+  report: KernelsReport,
   { threads, isa, clock, started }: { threads: number; isa: string; clock: ClockName; started: number },
 ): BenchReport & Pick<KernelsReport, 'fusedQuantization'> & { ceilings: object } {
+  const { kernels, fusedQuantization, ceilings, vectorSet } = report;
   return {
     kind: 'bench',
     ...provenance('Kernels against the ceilings of the machine', started),
@@ -155,7 +166,8 @@ function asJson(
       { label: 'threads', value: String(threads) },
       { label: 'clock', value: clock === 'wall' ? 'wall' : 'processor time' },
       { label: 'instruction set', value: isa },
-      { label: 'ceilings, median (best)', value: ceilingText({ kernels, fusedQuantization, ceilings }) },
+      ...(vectorSet === undefined ? [] : [{ label: 'vector set', value: vectorSet }]),
+      { label: 'ceilings, median (best)', value: ceilingText(report, isa) },
     ],
     fusedQuantization,
     ceilings: Object.fromEntries(ceilings),

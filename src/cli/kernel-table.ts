@@ -58,13 +58,27 @@ export function ratioLines(figures: readonly KernelFigure[]): string[] {
   return lines.length > 0 ? ['\nas fast as, medians (best times):', ...lines] : [];
 }
 
-const units = { int8: 'TOPS', bf16: 'TFLOPS', f32: 'TFLOPS', read: 'GB/s' } as const;
+/** How the integer products stand to the peak of vectors, where tiles set the ceiling. */
+export function vectorLines({ kernels, vectorSet }: KernelsReport): string[] {
+  if (vectorSet === undefined) return [];
+  const lines = kernels.flatMap(({ operator, shape, rows, bound, shareOfVectorPeak }) =>
+    bound === 'compute' && shareOfVectorPeak !== undefined
+      ? [`${operator}, ${shape}, rows ${rows}: ${percent(shareOfVectorPeak)}`]
+      : [],
+  );
+  return lines.length > 0 ? [`\nof the int8 peak of ${vectorSet}, which has no tiles:`, ...lines] : [];
+}
 
-export function ceilingText({ ceilings }: KernelsReport): string {
+const units = { int8: 'TOPS', int8Vector: 'TOPS', bf16: 'TFLOPS', f32: 'TFLOPS', read: 'GB/s' } as const;
+
+/** Each ceiling with the instruction set whose peak it is. */
+export function ceilingText({ ceilings, vectorSet }: KernelsReport, isa: string): string {
   return [...ceilings]
     .map(([ceiling, { median, best }]) => {
       const scale = ceiling === 'read' ? 1e9 : 1e12;
-      return `${ceiling} ${(median / scale).toFixed(2)} (${(best / scale).toFixed(2)}) ${units[ceiling]}`;
+      const name = { int8: `int8 of ${isa}`, int8Vector: `int8 of ${vectorSet}`, bf16: `bf16 of ${isa}` };
+      const shown = ceiling in name ? name[ceiling as keyof typeof name] : ceiling;
+      return `${shown} ${(median / scale).toFixed(2)} (${(best / scale).toFixed(2)}) ${units[ceiling]}`;
     })
     .join(', ');
 }

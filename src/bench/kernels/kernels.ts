@@ -1,6 +1,6 @@
 // `bench kernels`: operators, shapes and rows gone through one after the other; figures handed on as they come.
 import type { CpuBackend } from '../../backend/cpu/cpu-backend.ts';
-import type { Ceiling } from '../peaks.ts';
+import { type Ceiling, vectorSet } from '../peaks.ts';
 import type { ClockName } from '../timing.ts';
 import { type FusedQuantization, fusedQuantization } from './fused-quantization.ts';
 import { type CaseGroup, type KernelFigure, Meter, type Rate } from './measure.ts';
@@ -29,6 +29,8 @@ export interface KernelsReport {
   readonly kernels: readonly KernelFigure[];
   readonly fusedQuantization: readonly FusedQuantization[];
   readonly ceilings: ReadonlyMap<Ceiling, Rate>;
+  /** The set that the ceiling `int8Vector` is of, where there is one. */
+  readonly vectorSet?: string;
 }
 
 /** Decodes of a busy server: the step on which reordering and quantization must not weigh. */
@@ -67,7 +69,7 @@ export function benchKernels(backend: CpuBackend, options: KernelsOptions): Kern
       fused.push(share);
     }
   }
-  return { kernels, fusedQuantization: fused, ceilings: meter.ceilings };
+  return { kernels, fusedQuantization: fused, ...ceilingsOf(meter, backend) };
 }
 
 export interface WholeModelRun {
@@ -94,7 +96,12 @@ export function benchWholeModels(backend: CpuBackend, options: WholeModelRun): K
       }
     }
   }
-  return { kernels, fusedQuantization: [], ceilings: meter.ceilings };
+  return { kernels, fusedQuantization: [], ...ceilingsOf(meter, backend) };
+}
+
+function ceilingsOf({ ceilings }: Meter, { isa }: CpuBackend): Pick<KernelsReport, 'ceilings' | 'vectorSet'> {
+  const set = vectorSet(isa);
+  return { ceilings, ...(set !== undefined && { vectorSet: set }) };
 }
 
 /** Times the cases of all groups in turn, then frees them. */

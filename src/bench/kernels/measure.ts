@@ -1,7 +1,7 @@
 // How a kernel is timed: in turn with the ceilings of the machine, so that what slows the one slows the other.
 // Must not know what the kernels compute.
 import type { CpuBackend } from '../../backend/cpu/cpu-backend.ts';
-import { type Ceiling, type CeilingContender, ceilingContender } from '../peaks.ts';
+import { type Ceiling, type CeilingContender, ceilingContender, vectorSet } from '../peaks.ts';
 import { type ClockName, type Contender, median, samplesInTurn, secondsOf } from '../timing.ts';
 
 /** One operator on one shape with one number of rows, ready to run. */
@@ -14,7 +14,7 @@ export interface KernelCase {
   /** What one run must read and write at least. */
   readonly bytes: number;
   /** What its arithmetic is measured against; without it memory alone is its ceiling. */
-  readonly arithmetic?: Exclude<Ceiling, 'read'>;
+  readonly arithmetic?: Exclude<Ceiling, 'read' | 'int8Vector'>;
   run(): void;
 }
 
@@ -34,6 +34,8 @@ export interface KernelFigure {
   readonly gigabytesPerSecond: number;
   /** Of the operation's peak, where it has one. */
   readonly shareOfPeak?: number;
+  /** Of the integer peak without matrix tiles, where the instruction set has them. */
+  readonly shareOfVectorPeak?: number;
   readonly shareOfRead: number;
   /** The larger of the two: the least time that the ceiling that binds allows, over the time taken. Medians. */
   readonly ceilingShare: number;
@@ -56,18 +58,22 @@ export class Meter implements Disposable {
   readonly #backend: CpuBackend;
   readonly #repeats: number;
   readonly #clock: ClockName;
+  readonly #hasVectorPeak: boolean;
   readonly #contenders = new Map<Ceiling, CeilingContender>();
   readonly #rates = new Map<Ceiling, number[]>();
 
   constructor(backend: CpuBackend, { repeats, clock }: { repeats: number; clock: ClockName }) {
     this.#backend = backend;
+    this.#hasVectorPeak = vectorSet(backend.isa) !== undefined;
     this.#clock = clock;
     this.#repeats = repeats;
   }
 
   /** Times cases in turn, each round with the ceilings they are held against. */
   measure(cases: readonly KernelCase[]): KernelFigure[] {
-    const wanted = cases.flatMap(({ arithmetic }) => arithmetic ?? []);
+    const wanted = cases.flatMap(({ arithmetic }): Ceiling[] =>
+      arithmetic === 'int8' && this.#hasVectorPeak ? ['int8', 'int8Vector'] : arithmetic ? [arithmetic] : [],
+    );
     const timed = cases.map((one, index) => ({ one, ...repeated(one, `case ${index}`, this.#clock) }));
     const contenders = timed.map(({ contender }) => contender);
     const { samples, rates } = this.#inTurn(['read', ...wanted], contenders);
@@ -77,6 +83,7 @@ export class Meter implements Disposable {
         times,
         read: rates.get('read')!,
         peak: one.arithmetic && rates.get(one.arithmetic),
+        vectorPeak: one.arithmetic === 'int8' ? rates.get('int8Vector') : undefined,
       });
     });
   }
@@ -154,7 +161,12 @@ function rateOf(seen: readonly number[]): Rate {
 
 function figure(
   { operator, shape, rows, operations, bytes }: Omit<KernelCase, 'run'>,
-  { times, read, peak }: { times: readonly number[]; read: Rate; peak: Rate | undefined },
+  {
+    times,
+    read,
+    peak,
+    vectorPeak,
+  }: { times: readonly number[]; read: Rate; peak: Rate | undefined; vectorPeak?: Rate | undefined },
 ): KernelFigure {
   const seconds = median(times);
   const leastSeconds = Math.min(...times);
@@ -170,6 +182,7 @@ function figure(
     gops: operations / seconds / 1e9,
     gigabytesPerSecond: bytes / seconds / 1e9,
     ...(shareOfPeak !== undefined && { shareOfPeak }),
+    ...(vectorPeak && { shareOfVectorPeak: operations / seconds / vectorPeak.median }),
     shareOfRead,
     ceilingShare: Math.max(shareOfRead, shareOfPeak ?? 0),
     bestShare: Math.max(bytes / leastSeconds / read.best, bestOfPeak),
