@@ -34,6 +34,8 @@ const all = await contendersOf({
   maxBatch,
 });
 const contenders = all.filter(({ name }) => name);
+const { peer } = all.at(-1);
+if (peer && !options.json) console.log(`node-llama-cpp ${peer.version}, its build for ${peer.build}`);
 
 /** All in turn; tokens a second of each. */
 async function measure(entries, start) {
@@ -100,5 +102,5 @@ if (Number(options.sequences) > 0 && widest) {
   sameMemory = { memory, context, rows: await decode(fitting) };
   print(`each in ${(memory / 2 ** 20).toFixed(0)} MiB`, sameMemory.rows);
 }
-if (options.json) console.log(JSON.stringify({ options, prefill, byBatch, sameMemory }));
+if (options.json) console.log(JSON.stringify({ options, peer, prefill, byBatch, sameMemory }));
 for (const each of all) await each.end();

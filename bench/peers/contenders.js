@@ -1,12 +1,13 @@
 // The engines that are compared, behind one face: `decode(batch)` starts so many sequences, `prefill()` reads prompts; what
 // either gives can be run for some seconds, any number of times, and ended.
 // All get the same tokens: prompts of random ids, answers without temperature.
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
 import { writeRandomGguf } from './random-gguf.js';
 
+const installed = new URL('node_modules/node-llama-cpp/', import.meta.url);
 const built = resolve(import.meta.dirname, '../../dist');
 const { nativeAddon } = await import(join(built, 'backend/cpu/native.js'));
 const { Driver } = await import(join(built, 'bench/driver.js'));
@@ -36,8 +37,16 @@ export async function contendersOf({ shape, layers, peers, schemes, threads, max
   return [
     ...peers.map((type) => peerOf(llama, { shape, layers, config, type, threads })),
     ...schemes.map((name) => oursOf({ shape, layers, config, name, maxBatch })),
-    { end: () => llama?.dispose() },
+    { end: () => llama?.dispose(), ...(llama && { peer: factsOf(llama) }) },
   ];
+}
+
+/** Which of its builds for this processor was chosen, and what that says it uses. */
+function factsOf({ systemInfo, llamaCppRelease: { release } }) {
+  const [, build = 'unknown'] = /libggml-cpu-(\w+)\.so/.exec(readFileSync('/proc/self/maps', 'utf8')) ?? [];
+  const features = [...systemInfo.matchAll(/(\w+) = 1/g)].map(([, name]) => name);
+  const { version } = JSON.parse(readFileSync(new URL('package.json', installed), 'utf8'));
+  return { version, release, build, features };
 }
 
 function oursOf({ shape, layers, config, name, maxBatch }) {

@@ -1,7 +1,7 @@
 // The measurements of the figure of Atom's paper (Zhao et al., 2024, figure 11): throughput and latency of every scheme
 // against the batch, and what each serves in the same memory. All schemes are loaded, and measured in turn.
 import type { LoadedScheme } from './loaded-scheme.ts';
-import { latencyAt } from './memory-sweep.ts';
+import { quickBatch } from './memory-sweep.ts';
 import { plainScheme } from './schemes.ts';
 import type { SequenceShape, SteadyLoop } from './steady-loop.ts';
 import { type BatchPoint, Loops, measureInTurn, type TurnOptions } from './turns.ts';
@@ -12,6 +12,8 @@ export interface MeasureOptions extends TurnOptions {
   readonly batches: readonly number[];
   /** Bytes that all schemes have for weights and cache together; without it only the curve is measured. */
   readonly memory?: number | undefined;
+  /** Of each scheme no more sequences than that memory holds, so that no cache is made that would not be compared. */
+  readonly fitting?: boolean;
   readonly onPoint?: (point: BatchPoint) => void;
 }
 
@@ -43,13 +45,22 @@ const margin = 0.96;
 
 /** Throws `out-of-memory` where the caches together do not fit this machine. */
 export function measureSchemes(loaded: readonly LoadedScheme[], options: MeasureOptions): Measured {
-  const { batches, shape, memory } = options;
+  const { batches, shape, memory, fitting = false } = options;
   const most = batches.at(-1)!;
   using loops = new Loops(shape);
-  const largest = new Map(loaded.map((scheme) => [scheme, loops.start(scheme, most)]));
+  const entries = loaded.map((scheme): Room => {
+    const fits = memory === undefined ? most : scheme.sequencesIn(memory, shape.prompt + shape.answer);
+    return { scheme, fits, limit: fitting ? Math.min(fits, most) : most };
+  });
+  const largest = new Map(
+    entries
+      .filter(({ limit }) => limit > 0)
+      .map(({ scheme, limit }) => [scheme, loops.start(scheme, limit)] as const),
+  );
   const curve = batches.flatMap((batch) => {
+    const measured = entries.filter(({ limit }) => limit >= batch);
     const points = measureInTurn(
-      loaded.map((scheme) => ({ loop: largest.get(scheme)!, batch })),
+      measured.map(({ scheme }) => ({ loop: largest.get(scheme)!, batch })),
       options,
     );
     for (const point of points) options.onPoint?.(point);
@@ -57,18 +68,20 @@ export function measureSchemes(loaded: readonly LoadedScheme[], options: Measure
   });
   if (memory === undefined) return { curve };
 
-  const fitting = loaded
-    .map((scheme) => ({ scheme, fits: scheme.sequencesIn(memory, shape.prompt + shape.answer) }))
-    .filter(({ fits }) => fits > 0);
-  const measure = (entries: readonly Entry[]) =>
-    measureInTurn(entries, options).map((point, i) => ({ ...point, fits: entries[i]!.fits }));
-  // A loop of the largest batch is the same engine in every memory that holds it, and is full already.
-  const full = fitting.map(
-    ({ scheme, fits }): Entry => ({
-      ...{ scheme, fits, batch: Math.min(fits, most) },
-      loop: fits >= most ? largest.get(scheme)! : loops.start(scheme, fits),
-    }),
-  );
+  const measure = (some: readonly Entry[]) =>
+    measureInTurn(some, options).map((point, i) => ({ ...point, fits: some[i]!.fits }));
+  // The loop of the curve is the same engine in a memory that holds as many, and is full already.
+  const full = entries
+    .filter(({ fits }) => fits > 0)
+    .map(({ scheme, fits, limit }): Entry => {
+      const batch = Math.min(fits, most);
+      return {
+        scheme,
+        fits,
+        batch,
+        loop: limit === batch ? largest.get(scheme)! : loops.start(scheme, fits),
+      };
+    });
   const points = measure(full);
   const plain = full.find(({ scheme }) => scheme.name === plainScheme.name);
   const limit = points.find(({ scheme }) => scheme === plainScheme.name)?.betweenTokens.p90;
@@ -77,10 +90,48 @@ export function measureSchemes(loaded: readonly LoadedScheme[], options: Measure
     if (entry === plain) return [plain];
     const own = curve.filter(({ scheme }) => scheme === entry.scheme.name);
     const batch = quickBatch(own, { most: entry.batch, limit: margin * limit });
-    if (batch === 0 || batch === entry.batch) return batch === 0 ? [] : [entry];
-    return [{ ...entry, batch, loop: loops.start(entry.scheme, batch) }];
+    return batch === 0 ? [] : [withBatch(entry, batch, loops)];
   });
-  return { curve, inMemory: { memory, points, asQuick: measure(quick) } };
+  return { curve, inMemory: { memory, points, asQuick: quickEnough(quick, plain, { measure, loops }) } };
+}
+
+/** Times that a scheme whose tokens came too late may try with fewer sequences. */
+const retries = 2;
+
+/** Latencies between measured batches are guesses: who turns out slower than `plain` tries again with fewer sequences. */
+function quickEnough(
+  first: readonly Entry[],
+  plain: Entry,
+  { measure, loops }: { measure: (entries: readonly Entry[]) => MemoryPoint[]; loops: Loops },
+): MemoryPoint[] {
+  const yardstick = first.indexOf(plain);
+  const entries = [...first];
+  const points = measure(entries);
+  for (let attempt = 0; attempt < retries; attempt++) {
+    const limit = points[yardstick]!.betweenTokens.p90;
+    const late = [...entries.keys()].filter(
+      (i) => points[i]!.betweenTokens.p90 > limit && entries[i]!.batch > 1,
+    );
+    if (late.length === 0) break;
+    for (const i of late) entries[i] = withBatch(entries[i]!, Math.floor(entries[i]!.batch * 0.8), loops);
+    // In turn with the yardstick, as before.
+    const again = [yardstick, ...late];
+    for (const [place, point] of measure(again.map((i) => entries[i]!)).entries())
+      points[again[place]!] = point;
+  }
+  return points;
+}
+
+function withBatch(entry: Entry, batch: number, loops: Loops): Entry {
+  return batch === entry.batch ? entry : { ...entry, batch, loop: loops.start(entry.scheme, batch) };
+}
+
+interface Room {
+  readonly scheme: LoadedScheme;
+  /** Sequences that the memory holds. */
+  readonly fits: number;
+  /** Sequences that are measured at most. */
+  readonly limit: number;
 }
 
 interface Entry {
@@ -88,14 +139,4 @@ interface Entry {
   readonly fits: number;
   readonly batch: number;
   readonly loop: SteadyLoop;
-}
-
-/** The most sequences, up to `most`, of which nine tokens of ten come within `limit` seconds; 0 for none. */
-export function quickBatch(
-  curve: readonly BatchPoint[],
-  { most, limit }: { most: number; limit: number },
-): number {
-  let batch = most;
-  while (batch > 0 && latencyAt(curve, batch) > limit) batch--;
-  return batch;
 }

@@ -31,7 +31,7 @@ const sweptSequences = 32;
 
 /** Throws as `measureSchemes` does. */
 export function compare(loaded: readonly LoadedScheme[], options: ComparisonOptions): Comparison {
-  const { shape, sequences } = options;
+  const { shape, sequences, fitting = false } = options;
   const needs = loaded.map((scheme) => ({
     scheme: scheme.name,
     weightBytes: scheme.weightBytes,
@@ -46,12 +46,12 @@ export function compare(loaded: readonly LoadedScheme[], options: ComparisonOpti
     needs,
     yardsticks: claims.map(({ over }) => over),
     sequences: sweptSequences,
-  });
+  }).filter((swept) => !fitting || memory === undefined || swept.memory <= memory);
   return {
     needs,
     curve,
     ...(inMemory && { inMemory }),
     sweep,
-    passings: claimed.map((claim) => passingOf(sweep, claim)),
+    passings: claimed.map((claim) => passingOf(sweep, curve, claim)),
   };
 }

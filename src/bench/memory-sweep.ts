@@ -25,13 +25,18 @@ export interface SweptScheme {
 }
 
 /** Where one scheme is so many times as fast as another in the same memory. */
-export interface Passing {
+export interface Passing extends Reach {
   readonly scheme: string;
   readonly over: string;
   readonly ratio: number;
+  /** The same with only so many sequences that nine tokens of ten come as quickly as from the other with all it holds. */
+  readonly asQuick: Reach;
+}
+
+export interface Reach {
   /** The largest memory where both run and the ratio is reached; absent where it is not. */
   readonly memory?: number;
-  /** Sequences of each that fit there. */
+  /** Sequences of each that run there. */
   readonly fits?: number;
   readonly fitsOver?: number;
   /** The greatest ratio of all memories where both run. */
@@ -82,7 +87,7 @@ export function sweepMemory(
       schemes: needs.map(({ scheme, weightBytes, sequenceBytes }) => {
         const fits = Math.max(0, Math.floor((memory - weightBytes) / sequenceBytes));
         const curve = curves.get(scheme)!;
-        const known = fits >= curve[0]!.batch;
+        const known = fits >= (curve[0]?.batch ?? Number.POSITIVE_INFINITY);
         const tokensPerSecond = known ? throughputAt(curve, fits) : 0;
         const latency = known ? latencyAt(curve, fits) : 0;
         return { scheme, fits, tokensPerSecond, latency };
@@ -90,23 +95,51 @@ export function sweepMemory(
     }));
 }
 
-/** Where `scheme` passes `ratio` times `over`. */
+/** Where `scheme` passes `ratio` times `over`; `points` are those that `sweep` was read off. */
 export function passingOf(
   sweep: readonly SweptMemory[],
+  points: readonly BatchPoint[],
   { scheme, over, ratio }: { scheme: string; over: string; ratio: number },
 ): Passing {
+  const curve = points.filter((point) => point.scheme === scheme);
   const both = sweep.flatMap(({ memory, schemes }) => {
     const [fast, slow] = [scheme, over].map((name) => schemes.find((entry) => entry.scheme === name));
-    if (!fast?.tokensPerSecond || !slow?.tokensPerSecond) return [];
-    const times = fast.tokensPerSecond / slow.tokensPerSecond;
-    return [{ memory, times, fits: fast.fits, fitsOver: slow.fits }];
+    return fast?.tokensPerSecond && slow?.tokensPerSecond ? [{ memory, fast, slow }] : [];
   });
-  const last = both.filter(({ times }) => times >= ratio).at(-1);
+  const all = both.map(({ memory, fast, slow }) => ({
+    ...{ memory, fits: fast.fits, fitsOver: slow.fits },
+    times: fast.tokensPerSecond / slow.tokensPerSecond,
+  }));
+  const asQuick = both.flatMap(({ memory, fast, slow }) => {
+    const fits = quickBatch(curve, { most: fast.fits, limit: slow.latency });
+    if (fits < curve[0]!.batch) return [];
+    return [{ memory, fits, fitsOver: slow.fits, times: throughputAt(curve, fits) / slow.tokensPerSecond }];
+  });
+  return { scheme, over, ratio, ...reachOf(all, ratio), asQuick: reachOf(asQuick, ratio) };
+}
+
+interface Meeting {
+  readonly memory: number;
+  readonly fits: number;
+  readonly fitsOver: number;
+  readonly times: number;
+}
+
+function reachOf(meetings: readonly Meeting[], ratio: number): Reach {
+  const last = meetings.filter(({ times }) => times >= ratio).at(-1);
   return {
-    scheme,
-    over,
-    ratio,
-    most: Math.max(0, ...both.map(({ times }) => times)),
+    most: Math.max(0, ...meetings.map(({ times }) => times)),
     ...(last && { memory: last.memory, fits: last.fits, fitsOver: last.fitsOver }),
   };
+}
+
+/** The most sequences, up to `most`, of which nine tokens of ten come within `limit` seconds; 0 for none. */
+export function quickBatch(
+  curve: readonly BatchPoint[],
+  { most, limit }: { most: number; limit: number },
+): number {
+  // Beyond the last measured batch nothing is known of latencies.
+  let batch = Math.min(most, curve.at(-1)?.batch ?? 0);
+  while (batch > 0 && latencyAt(curve, batch) > limit) batch--;
+  return batch;
 }

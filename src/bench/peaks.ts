@@ -12,7 +12,11 @@ const hasTiles = (isa: string) => isa.includes('amx');
 
 /** The best set without tiles, where the one in use has them: its integer peak is the older yardstick. */
 export function vectorSet(isa: string): string | undefined {
-  return hasTiles(isa) ? availableIsas().filter((name) => !hasTiles(name)).at(-1) : undefined;
+  return hasTiles(isa)
+    ? availableIsas()
+        .filter((name) => !hasTiles(name))
+        .at(-1)
+    : undefined;
 }
 
 /** Far larger than any last-level cache of one socket that this runs on. */

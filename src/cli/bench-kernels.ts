@@ -10,14 +10,7 @@ import type { ClockName } from '../bench/timing.ts';
 import { AtomError } from '../errors.ts';
 import { reportJson } from '../report/report-file.ts';
 import type { BenchReport } from '../report/types.ts';
-import {
-  ceilingText,
-  figureLine,
-  fusedLine,
-  kernelHeader,
-  ratioLines,
-  vectorLines,
-} from './kernel-table.ts';
+import { ceilingText, figureLine, fusedLine, kernelHeader, ratioLines, vectorLines } from './kernel-table.ts';
 import { list, positiveInteger } from './option-types.ts';
 import { provenance } from './provenance.ts';
 
@@ -56,7 +49,11 @@ export function kernelsCommand(): Command {
     .option('--processor-time', 'leave out what a busy machine gave to others; for one thread')
     .option('--model', 'whole decoders with random weights instead of operators')
     .option('--context <n>', 'tokens in the cache when a whole decoder decodes', positiveInteger, 128)
-    .option('--prefill <n>', 'tokens of the prompt that a whole decoder reads (default: 512)', positiveInteger)
+    .option(
+      '--prefill <n>',
+      'tokens of the prompt that a whole decoder reads (default: 512)',
+      positiveInteger,
+    )
     .option('--batches <list>', 'sequences that a whole decoder decodes (default: 1,16)', positiveIntegers)
     .option('--quick', 'a tiny shape, three numbers of rows, three rounds')
     .option('--json', 'print one JSON object and nothing else')

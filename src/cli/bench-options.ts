@@ -1,7 +1,7 @@
 // What `bench serve`, `compare` and `prefix` have in common: which random models they measure, and on what.
 import { type Command, Option } from 'commander';
 import { chooseIsa, nativeAddon } from '../backend/cpu/native.ts';
-import { LoadedScheme } from '../bench/loaded-scheme.ts';
+import { LoadedScheme, type LoadOptions } from '../bench/loaded-scheme.ts';
 import { randomModelFolder } from '../bench/random-model.ts';
 import { type Scheme, schemeNamed, schemes } from '../bench/schemes.ts';
 import { writeTextFile } from '../checkpoint/atomic-file.ts';
@@ -49,13 +49,12 @@ export function withReportOption(command: Command): Command {
 }
 
 /** The models that were asked for; sets the number of threads. */
-export function chosenModels(options: ModelOptions, { maxBatch }: { maxBatch: number }) {
+export function chosenModels(options: ModelOptions, limits: LoadOptions) {
   if (options.threads !== undefined) nativeAddon().setThreadCount(options.threads);
   const shape = options.shape ?? (options.quick ? 'tiny' : '1.1b');
   const model = { shape, layers: options.layers };
   const keep = { cache: cacheFolder('bench'), toolVersion: packageVersion() };
-  const load = (scheme: Scheme) =>
-    new LoadedScheme(scheme, randomModelFolder(scheme, model, keep), { maxBatch });
+  const load = (scheme: Scheme) => new LoadedScheme(scheme, randomModelFolder(scheme, model, keep), limits);
   return { ...model, schemes: options.schemes?.map(schemeNamed) ?? schemes, load };
 }
 

@@ -1,7 +1,6 @@
 // Arithmetic over made-up curves whose answers are known.
 import { expect, test } from 'vitest';
-import { quickBatch } from '../../src/bench/compare.ts';
-import { latencyAt, passingOf, sweepMemory, throughputAt } from '../../src/bench/memory-sweep.ts';
+import { latencyAt, passingOf, quickBatch, sweepMemory, throughputAt } from '../../src/bench/memory-sweep.ts';
 import { percentiles } from '../../src/bench/summary.ts';
 import type { BatchPoint } from '../../src/bench/turns.ts';
 
@@ -62,22 +61,45 @@ test('nothing is said of fewer sequences than were measured', () => {
     [1, 0, 0],
     [2, 20, 0.1],
   ]);
-  expect(passingOf(sweep, { scheme: 'fast', over: 'slow', ratio: 1 }).most).toBe(4.5);
+  const claim = { scheme: 'fast', over: 'slow', ratio: 1 };
+  expect(passingOf(sweep, [...late, ...fast], claim).most).toBe(4.5);
 });
 
 test('a ratio is passed up to the last memory where both run and it is reached', () => {
-  const sweep = sweepMemory([...slow, ...fast], { needs, yardsticks: ['slow'], sequences: 4 });
+  const points = [...slow, ...fast];
+  const sweep = sweepMemory(points, { needs, yardsticks: ['slow'], sequences: 4 });
   const claim = { scheme: 'fast', over: 'slow' };
-  // 85 / 10, 90 / 20, 95 / 25, 100 / 30.
-  expect(passingOf(sweep, { ...claim, ratio: 4 })).toEqual({
-    ...claim,
-    ratio: 4,
-    memory: 102,
-    fits: 6,
-    fitsOver: 2,
-    most: 8.5,
+  // 85 / 10, 90 / 20, 95 / 25, 100 / 30, and every token of the fast one comes sooner.
+  const reach = { memory: 102, fits: 6, fitsOver: 2, most: 8.5 };
+  expect(passingOf(sweep, points, { ...claim, ratio: 4 })).toEqual({
+    ...{ ...claim, ratio: 4 },
+    ...{ ...reach, asQuick: reach },
   });
-  expect(passingOf(sweep, { ...claim, ratio: 9 })).toEqual({ ...claim, ratio: 9, most: 8.5 });
+  expect(passingOf(sweep, points, { ...claim, ratio: 9 })).toEqual({
+    ...{ ...claim, ratio: 9 },
+    ...{ most: 8.5, asQuick: { most: 8.5 } },
+  });
+});
+
+test('as quickly, only so many sequences count as do not wait longer', () => {
+  // Its tokens take 0.05 s of 4 sequences and 0.2 s of 8; those of the slow one take 0.1 s at 2.
+  const late = curve('fast', { 1: 20, 4: 80, 8: 40 });
+  const points = [...slow, ...late];
+  const sweep = sweepMemory(points, { needs, yardsticks: ['slow'], sequences: 4 });
+  const { most, asQuick } = passingOf(sweep, points, { scheme: 'fast', over: 'slow', ratio: 3.5 });
+  expect(most).toBe(7);
+  expect(asQuick).toEqual({ memory: 102, fits: 5, fitsOver: 2, most: 7 });
+  // Where no number of sequences is quick enough nothing is reached.
+  const never = curve('fast', { 1: 2, 8: 4 });
+  const none = passingOf(
+    sweepMemory([...slow, ...never], { needs, yardsticks: ['slow'], sequences: 4 }),
+    [...slow, ...never],
+    {
+      ...{ scheme: 'fast', over: 'slow', ratio: 0.1 },
+    },
+  );
+  expect(none.most).toBeGreaterThan(0.1);
+  expect(none.asQuick).toEqual({ most: 0 });
 });
 
 test('percentiles are values that were measured', () => {

@@ -138,6 +138,22 @@ test('schemes are compared at every batch, and in one memory by what fits and by
   expect(without.inMemory!.asQuick).toBeUndefined();
 });
 
+test('fitting, no scheme is measured with more sequences than the memory holds', () => {
+  const options = { shape: { prompt: 16, answer: 48 }, seconds: 0.05, rounds: 2, batches: [1, 2, 4] };
+  const memory = plain.weightBytes + 2 * plain.sequenceBytes(64);
+  const { curve, inMemory } = measureSchemes([small, plain], { ...options, memory, fitting: true });
+  expect(curve.map(({ scheme, batch }) => `${scheme} ${batch}`)).toEqual([
+    ...['W4A4KV4 1', 'W16A16KV16 1', 'W4A4KV4 2', 'W16A16KV16 2', 'W4A4KV4 4'],
+  ]);
+  expect(inMemory!.points.map(({ scheme, batch }) => [scheme, batch])).toEqual([
+    ['W4A4KV4', 4],
+    ['W16A16KV16', 2],
+  ]);
+  const none = measureSchemes([small, plain], { ...options, memory: plain.weightBytes, fitting: true });
+  // The 16-bit weights leave no room for a sequence.
+  expect(new Set(none.curve.map(({ scheme }) => scheme))).toEqual(new Set(['W4A4KV4']));
+});
+
 test('a cache of exactly so many sequences always runs so many', () => {
   using loop = new SteadyLoop(plain.engineIn(plain.weightBytes + 5 * plain.sequenceBytes(64)), {
     shape: { prompt: 40, answer: 24 },
