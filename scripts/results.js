@@ -1,28 +1,29 @@
 // Draws docs/results.md from the files of results/, and measures those files anew.
 //   npm run results                        the page, its drawings, the README's figures
 //   npm run results -- --run http,serve    measure these (or: all), write their files, then the page
-//   npm run results -- --list              the names there are
+//   npm run results -- --measure           all that are not of this commit and machine yet, the telling ones first
+//   npm run results -- --measure --minutes 50    of these what fits into the time
+//   npm run results -- --list              the names there are, and the minutes they take
 // --short runs everything in its shortest form; --results and --docs name other folders than results/ and docs/.
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runs } from './results/runs.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
-const built = (file) => import(join(root, 'dist', file));
-const { checkResult, parseResult, resultText } = await built('report/results/result-file.js');
-const { thisMachine } = await built('cli/machine.js');
-const { packageVersion } = await built('server/package-version.js');
-const { documentsOf } = await built('report/results/documents.js');
-const { withHeadlines } = await built('report/results/headlines.js');
+// Built by `npm run` before this begins; what is not there yet must not be asked for before.
+const { expectedMinutes, isCurrent, measure } = await import('./results/measure.js');
+const { runs } = await import('./results/runs.js');
+const { parseResult } = await import('../dist/report/results/result-file.js');
+const { documentsOf } = await import('../dist/report/results/documents.js');
+const { withHeadlines } = await import('../dist/report/results/headlines.js');
 
 const { values: options } = parseArgs({
   options: {
     run: { type: 'string', default: '' },
+    measure: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: 'Infinity' },
     list: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     results: { type: 'string', default: join(root, 'results') },
@@ -31,24 +32,62 @@ const { values: options } = parseArgs({
 });
 
 if (options.list) {
-  for (const [name, { title }] of Object.entries(runs)) console.log(`${name.padEnd(16)} ${title}`);
+  for (const [name, { title, minutes }] of Object.entries(runs))
+    console.log(`${name.padEnd(16)} ${String(minutes).padStart(4)} min  ${title}`);
   process.exit();
 }
-const names = options.run === 'all' ? Object.keys(runs) : options.run.split(',').filter(Boolean);
-const unknown = names.filter((name) => runs[name] === undefined);
-if (unknown.length > 0) {
-  console.error(`results: no run ${unknown.join(', ')}; there are ${Object.keys(runs).join(', ')}`);
-  process.exit(2);
-}
+const asked = options.run === 'all' ? Object.keys(runs) : options.run.split(',').filter(Boolean);
+const unknown = asked.filter((name) => runs[name] === undefined);
+if (unknown.length > 0) fail(`no run ${unknown.join(', ')}; there are ${Object.keys(runs).join(', ')}`);
+const limit = Number(options.minutes);
+if (!(limit > 0)) fail(`--minutes ${options.minutes}: not a number of minutes`);
 mkdirSync(options.results, { recursive: true });
-for (const name of names) {
-  // One that fails must not cost the others their hour.
-  await measure(name).catch((error) => {
-    console.error(`${name}: not measured: ${error.message}`);
-    process.exitCode = 1;
-  });
-}
+await measureAll(options.measure ? waiting() : asked);
 draw();
+
+/** Runs whose file is not of what lies here now. */
+function waiting() {
+  const names = Object.keys(runs).filter((name) => {
+    const before = resultOf(name);
+    return before === undefined || !isCurrent(before);
+  });
+  const made = Object.keys(runs).length - names.length;
+  if (made > 0) say(`${made} of ${Object.keys(runs).length} are of this commit already`);
+  return names;
+}
+
+async function measureAll(names) {
+  const begin = performance.now();
+  const elapsed = () => (performance.now() - begin) / 60_000;
+  const expected = new Map(
+    names.map((name) => [name, options.short ? 0.2 : expectedMinutes(name, resultOf(name))]),
+  );
+  let done = 0;
+  for (const name of names) {
+    const minutes = expected.get(name);
+    if (elapsed() + minutes > limit) {
+      say(`${name} is left out: it takes ${text(minutes)}, and ${text(limit - elapsed())} are left`);
+    } else {
+      const left = [...expected.values()].reduce((sum, each) => sum + each, 0);
+      say(`${++done} of ${names.length}, ${name}: about ${text(minutes)}; ${text(left)} of work left`);
+      const started = performance.now();
+      const beat = setInterval(() => {
+        say(`${name}: ${text((performance.now() - started) / 60_000)} of about ${text(minutes)}`);
+      }, 60_000);
+      // One that fails must not cost the others their hour.
+      await measure(name, {
+        folder: options.results,
+        short: options.short,
+        say: (line) => console.error(`${name}: ${line}`),
+      }).catch((error) => {
+        console.error(`${name}: not measured: ${error.message}`);
+        process.exitCode = 1;
+      });
+      clearInterval(beat);
+    }
+    expected.delete(name);
+  }
+}
 
 /** Every file of the folder in, the page and its drawings out. */
 function draw() {
@@ -66,82 +105,29 @@ function draw() {
     const readme = join(root, 'README.md');
     writeFileSync(readme, withHeadlines(readFileSync(readme, 'utf8'), results));
   }
-  console.error(`results: ${join(options.docs, 'results.md')} drawn from ${files.length} files`);
+  say(`${join(options.docs, 'results.md')} drawn from ${files.length} files`);
 }
 
-async function measure(name) {
-  const { title, kind, measure: run } = runs[name];
-  const scratch = mkdtempSync(join(tmpdir(), 'atom-results-'));
-  const started = performance.now();
-  const date = new Date().toISOString().replace(/\.\d+Z/, 'Z');
-  const commands = [];
-  let peak = Number.NaN;
-  /** Runs a script and gives the object it prints, if it prints one. */
-  const node = async (script, args, shown = `node ${script}`) => {
-    const words = [shown, ...args].join(' ').replaceAll(scratch, 'SCRATCH');
-    commands.push(words);
-    console.error(`${name}: ${words}`);
-    const { output, peakMemory } = await outputOf(script, args);
-    peak = peakMemory;
-    return output.startsWith('{') || output.startsWith('[') ? JSON.parse(output) : undefined;
-  };
+/** What was measured before; nothing where there is no such file, or none that can be read. */
+function resultOf(name) {
+  const file = join(options.results, `${name}.json`);
+  if (!existsSync(file)) return undefined;
   try {
-    const data = await run({
-      node,
-      atom: (args) => node('bin/atom.js', [...args, '--json'], 'atom'),
-      peakMemory: () => peak,
-      golden: JSON.parse(readFileSync('golden/golden.json', 'utf8')),
-      scratch,
-      short: options.short,
-    });
-    const seconds = (performance.now() - started) / 1000;
-    const result = checkResult(
-      {
-        ...{ name, title, kind, commands, version: packageVersion(), ...commit(), date, seconds },
-        ...{ short: options.short, machine: thisMachine(), data },
-      },
-      name,
-    );
-    const file = join(options.results, `${name}.json`);
-    writeFileSync(file, resultText(result));
-    console.error(`${name}: ${seconds.toFixed(0)} s, written to ${file}`);
-  } finally {
-    rmSync(scratch, { recursive: true });
+    return parseResult(readFileSync(file, 'utf8'), file);
+  } catch {
+    return undefined;
   }
 }
 
-/** What a script printed, and the most memory it was seen to hold, in bytes: NaN where /proc does not say. */
-async function outputOf(script, args) {
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  let peakMemory = Number.NaN;
-  const watch = setInterval(() => {
-    try {
-      const [, kib] = /VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
-      if (kib) peakMemory = Number(kib) * 1024;
-    } catch {
-      // Not Linux, or the child is gone.
-    }
-  }, 200);
-  child.stdout.setEncoding('utf8').on('data', (piece) => {
-    output += piece;
-  });
-  const status = await new Promise((done, failed) => child.on('error', failed).on('close', done));
-  clearInterval(watch);
-  if (status !== 0) throw new Error(`${script} ended with ${status}; its output is above`);
-  return { output, peakMemory };
+function text(minutes) {
+  return minutes < 1 ? `${Math.round(60 * minutes)} s` : `${minutes.toFixed(1).replace('.0', '')} min`;
 }
 
-/** What was measured, and whether it differs from what is committed. */
-function commit() {
-  const git = (...args) => {
-    const { status, stdout, stderr } = spawnSync('git', args, { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`results: git ${args.join(' ')}: ${stderr}`);
-    return stdout.trim();
-  };
-  const measured = ['src', 'native', 'bench', 'bin', 'models', 'binding.gyp', 'package-lock.json'];
-  return {
-    commit: git('rev-parse', '--short=10', 'HEAD'),
-    modified: git('status', '--porcelain', '--untracked-files=no', '--', ...measured) !== '',
-  };
+function say(line) {
+  console.error(`results: ${line}`);
+}
+
+function fail(line) {
+  say(line);
+  process.exit(2);
 }

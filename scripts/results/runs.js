@@ -1,5 +1,5 @@
-// The runs that docs/results.md is drawn from: for each the commands, and a short form of them that only shows that they
-// work. What a run returns is checked by src/report/results/measurements.ts.
+// The runs that docs/results.md is drawn from, those first that tell most: for each the commands, and a short form of them
+// that only shows that they work. What a run returns is checked by src/report/results/measurements.ts.
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -8,110 +8,154 @@ const calibration = 'models/tiny-classics/calibration.txt';
 const textOptions = ['--text', text, '--calibration', calibration];
 const smallGroups = ['--group-size', '32', '--outliers', '32'];
 const tiny = ['--quick'];
+/** A prompt is read in pieces beside the others' tokens, so that they do not wait for all of it. */
+const steps = ['--fitting', '--step-tokens', '96'];
 
 /**
  * `atom(args)` runs the command with --json and gives its object; `node(script, args)` runs another script; `golden` is
- * golden/golden.json; `scratch` an empty folder; `short` asks for the short form.
+ * golden/golden.json; `scratch` an empty folder; `short` asks for the short form. `minutes` is what a run takes on two cores
+ * of a server's processor with AMX.
  * @typedef {{ atom: (args: string[]) => Promise<any>, node: (script: string, args: string[]) => Promise<any>,
  *   peakMemory: () => number, golden: any, scratch: string, short: boolean }} Bench
- * @type {Record<string, { title: string, kind: string, measure: (bench: Bench) => Promise<object> }>}
+ * @type {Record<string, { title: string, kind: string, minutes: number, measure: (bench: Bench) => Promise<object> }>}
  */
 export const runs = {
-  ladder: {
-    title: 'What each step of Atom brings',
-    kind: 'ladder',
-    measure: (bench) => ladder(bench, 'tiny-classics'),
-  },
-  'ladder-outliers': {
-    title: 'The same on the twin with outliers',
-    kind: 'ladder',
-    measure: (bench) => ladder(bench, 'tiny-classics-outliers'),
-  },
-  presets: { title: 'Presets', kind: 'presets', measure: presets },
   kernels: {
     title: 'Kernels against the ceilings of the machine',
     kind: 'kernels',
+    minutes: 3,
     measure: ({ atom, short }) =>
       atom([
-        ...['bench', 'kernels', '--operators', 'W4A4,W4A8,W8A8,W16A16,fused'],
-        ...(short ? tiny : ['--shape', '7b', '--rows', '1,2,4,8,16,32,64,128,256,512']),
+        ...['bench', 'kernels', '--operators', 'W4A4,W4A8,W8A8,W4A16,W16A16,sgemm,fused'],
+        ...(short ? tiny : ['--shape', '7b', '--rows', '1,16,64,128,512']),
       ]),
   },
   decoder: {
     title: 'A whole decoder against the ceilings of the machine',
     kind: 'decoder',
+    minutes: 1.5,
     measure: ({ atom, short }) =>
-      atom(['bench', 'kernels', '--model', ...(short ? tiny : ['--shape', '1.1b'])]),
+      atom([
+        ...['bench', 'kernels', '--model'],
+        ...(short ? tiny : ['--shape', '1.1b', '--prefill', '512', '--batches', '1,16,64']),
+      ]),
   },
-  gemm: {
-    title: 'Dense matrix products',
-    kind: 'gemm',
-    measure: ({ atom }) => atom(['bench', 'gemm']),
+  'compare-7b': {
+    title: '8 layers of 7B, no grouped queries',
+    kind: 'curves',
+    minutes: 7,
+    measure: ({ atom, short }) =>
+      atom([
+        ...['bench', 'compare', '--schemes', 'w16a16,w8a8,w4a8,w4a4'],
+        ...(short
+          ? tiny
+          : ['--shape', '7b', '--layers', '8', '--batches', '1,4,8,16,32,64', '--seconds', '4', ...steps]),
+      ]),
+  },
+  peers: {
+    title: 'Beside node-llama-cpp',
+    kind: 'peers',
+    minutes: 5,
+    measure: (bench) =>
+      peers(bench, ['--sequences', '0'], '--batches 1,16 --seconds 6 --rounds 3', '--batches 1,4'),
+  },
+  compare: {
+    title: '1.1B, 4 key heads of 32',
+    kind: 'curves',
+    minutes: 7,
+    measure: ({ atom, short }) =>
+      atom([
+        ...['bench', 'compare'],
+        ...(short ? tiny : ['--shape', '1.1b', '--batches', '1,4,8,16,32,64', '--seconds', '3', ...steps]),
+      ]),
+  },
+  'peers-memory': {
+    title: 'Beside node-llama-cpp in the same memory',
+    kind: 'peers',
+    minutes: 3,
+    measure: (bench) =>
+      peers(
+        bench,
+        [...inMemory, '--schemes', 'w16a16,w8a8,w4a4'],
+        '--sequences 8 --max-batch 96 --seconds 8 --rounds 3',
+        '--sequences 2',
+      ),
+  },
+  'peers-memory-7b': {
+    title: 'Beside node-llama-cpp in the same memory, 8 layers of 7B',
+    kind: 'peers',
+    minutes: 3,
+    measure: (bench) =>
+      peers(
+        bench,
+        [...inMemory, '--schemes', 'w16a16,w4a4'],
+        '--shape 7b --layers 8 --sequences 8 --max-batch 96 --seconds 8 --rounds 3',
+        '--sequences 2',
+      ),
   },
   attention: {
     title: 'Attention while decoding',
     kind: 'attention',
+    minutes: 2.5,
     measure: ({ atom, short }) => atom(['bench', 'attention', ...(short ? ['--contexts', '512,1024'] : [])]),
-  },
-  compare: {
-    title: 'Throughput and latency against the batch and the memory',
-    kind: 'curves',
-    measure: ({ atom, short }) =>
-      atom([
-        ...['bench', 'compare'],
-        ...(short ? tiny : ['--shape', '1.1b', '--batches', '1,2,4,8,16,32', '--seconds', '4']),
-      ]),
-  },
-  serve: {
-    title: 'Conversations in the same memory',
-    kind: 'conversations',
-    measure: ({ atom, short }) =>
-      atom(['bench', 'serve', ...(short ? tiny : ['--shape', '1.1b', '--seconds', '20'])]),
   },
   prefix: {
     title: 'Prompts seen before',
     kind: 'prefix',
-    measure: ({ atom, short }) => atom(['bench', 'prefix', ...(short ? tiny : ['--shape', '1.1b'])]),
+    minutes: 1.5,
+    measure: ({ atom, short }) =>
+      atom(['bench', 'prefix', ...(short ? tiny : ['--shape', '1.1b', '--prompt', '1500', '--rounds', '3'])]),
   },
   http: {
     title: 'bundled model, W4A4 KV4',
     kind: 'http',
+    minutes: 2,
     measure: ({ atom, short }) =>
       atom([
-        'bench',
-        'http',
-        '--threads',
-        '1',
-        '--rounds',
-        short ? '2' : '16',
-        ...(short ? ['--tokens', '16'] : []),
+        ...['bench', 'http', '--threads', '1', '--streams', '64'],
+        ...(short ? ['--tokens', '16', '--rounds', '2'] : ['--tokens', '128', '--rounds', '12']),
       ]),
   },
   'http-1.1b': {
     title: 'random 1.1B, W4A4 KV4',
     kind: 'http',
+    minutes: 1.5,
     measure: ({ atom, short }) =>
       atom([
         ...['bench', 'http', '--shape', short ? 'tiny' : '1.1b', '--streams', '16'],
         ...(short ? ['--tokens', '16', '--rounds', '2'] : ['--tokens', '64', '--rounds', '6']),
       ]),
   },
-  peers: {
-    title: 'Beside node-llama-cpp',
-    kind: 'peers',
-    measure: (bench) => peers(bench, ['--sequences', '0'], ['--batches', '1,8,16', '--seconds', '5']),
+  serve: {
+    title: 'Conversations in the same memory',
+    kind: 'conversations',
+    minutes: 5.5,
+    measure: ({ atom, short }) =>
+      atom([
+        ...['bench', 'serve', '--schemes', 'w16a16,w8a8,w4a4'],
+        ...(short ? tiny : ['--shape', '1.1b', '--seconds', '40']),
+      ]),
   },
-  'peers-memory': {
-    title: 'Beside node-llama-cpp in the same memory',
-    kind: 'peers',
-    measure: (bench) =>
-      peers(
-        bench,
-        ['--no-prefill', '--batches='],
-        ['--sequences', '8', '--max-batch', '32', '--seconds', '8'],
-      ),
+  gemm: {
+    title: 'Dense matrix products',
+    kind: 'gemm',
+    minutes: 1.5,
+    measure: ({ atom }) => atom(['bench', 'gemm']),
   },
-  quantize: { title: 'Quantizing 1.1B', kind: 'quantization', measure: quantization },
+  quantize: { title: 'Quantizing 1.1B', kind: 'quantization', minutes: 4, measure: quantization },
+  ladder: {
+    title: 'What each step of Atom brings',
+    kind: 'ladder',
+    minutes: 8,
+    measure: (bench) => ladder(bench, 'tiny-classics'),
+  },
+  'ladder-outliers': {
+    title: 'The same on the twin with outliers',
+    kind: 'ladder',
+    minutes: 8,
+    measure: (bench) => ladder(bench, 'tiny-classics-outliers'),
+  },
+  presets: { title: 'Presets', kind: 'presets', minutes: 30, measure: presets },
 };
 
 /** With the figures of Atom's published code beside, where it has the step. */
@@ -135,12 +179,14 @@ function isSameStep(ours, published = '') {
   return published.startsWith(first.replace(/ \(.*/, ''));
 }
 
-function peers({ node, short }, common, long) {
+/** Q4_0 is no yardstick there, and filling its many sequences takes longest of all. */
+const inMemory = ['--no-prefill', '--batches=', '--peers', 'f16,q8_0'];
+
+function peers({ node, short }, common, long, few) {
   const size = short
-    ? '--shape tiny --layers 2 --seconds 0.2 --rounds 2 --max-batch 4'.split(' ')
-    : ['--shape', '1.1b'];
-  const few = common.includes('--no-prefill') ? ['--sequences', '2'] : ['--batches', '1,4'];
-  return node('bench/peers/compare.js', ['--json', ...common, ...size, ...(short ? few : long)]);
+    ? `--shape tiny --layers 2 --seconds 0.2 --rounds 2 --max-batch 4 ${few}`
+    : `${long.includes('--shape') ? '' : '--shape 1.1b '}${long}`;
+  return node('bench/peers/compare.js', ['--json', ...common, ...size.split(' ')]);
 }
 
 /** Every preset as a checkpoint, scored as it runs and in f32. */
@@ -185,7 +231,7 @@ function scoreOf({ texts: [{ perplexity, interval }], changes: [{ ratio, interva
 /** Random weights: only time and memory are measured. */
 async function quantization({ atom, node, peakMemory, scratch, short }) {
   const model = join(scratch, 'random');
-  const [shape, layers] = short ? ['tiny', '2'] : ['1.1b', '6'];
+  const [shape, layers] = short ? ['tiny', '2'] : ['1.1b', '4'];
   await node('scripts/random-checkpoint.js', ['--shape', shape, '--layers', layers, '--out', model]);
   copyFileSync(calibration, join(model, 'calibration.txt'));
   const options = ['--out', join(scratch, 'quantized'), '--no-report', ...(short ? ['--samples', '1'] : [])];

@@ -3,13 +3,15 @@ import { AtomError } from '../../errors.ts';
 import type { Part, Section } from './page-parts.ts';
 import type { ResultFile, ResultOf } from './result-file.ts';
 import { attentionSection } from './sections/attention.ts';
+import { curveSection } from './sections/curves.ts';
 import { httpSection } from './sections/http.ts';
 import { kernelSection } from './sections/kernels.ts';
 import { ladderSection } from './sections/ladder.ts';
+import { overviewSection } from './sections/overview.ts';
 import { peerSection } from './sections/peers.ts';
 import { presetSection } from './sections/presets.ts';
 import { quantizationSection } from './sections/quantization.ts';
-import { conversationSection, curveSection, prefixSection } from './sections/serving.ts';
+import { conversationSection, prefixSection } from './sections/serving.ts';
 
 const opening = `# Results
 
@@ -23,7 +25,7 @@ export function documentsOf(results: readonly ResultFile[]): Map<string, string>
   const byName = [...results].sort((a, b) => (a.name < b.name ? -1 : 1));
   const twice = byName.find(({ name }, index) => byName[index + 1]?.name === name);
   if (twice) throw new AtomError('bad-result', `two results are named ${twice.name}; rename one`);
-  const sections = sectionsOf(byName);
+  const sections = byName.length === 0 ? [] : [overviewSection(byName), ...sectionsOf(byName)];
   const drawings = sections.flatMap(({ parts }) => parts).filter((part) => typeof part !== 'string');
   return new Map([
     ['results.md', `${[opening, ...sections.map(sectionText)].join('\n\n')}\n`],
@@ -39,15 +41,15 @@ function sectionsOf(results: readonly ResultFile[]): Section[] {
   const peers = all('peers');
   const kernels = { kernels: all('kernels')[0], gemm: all('gemm')[0], decoder: all('decoder')[0] };
   return [
+    ...all('curves').map(curveSection),
+    ...(peers.length > 0 ? [peerSection(peers)] : []),
     ...(ladders.length > 0 ? [ladderSection(ladders)] : []),
     ...all('presets').map(presetSection),
     ...(Object.values(kernels).some(Boolean) ? [kernelSection(kernels)] : []),
     ...all('attention').map(attentionSection),
-    ...all('curves').map(curveSection),
     ...all('conversations').map(conversationSection),
     ...all('prefix').map(prefixSection),
     ...(https.length > 0 ? [httpSection(https)] : []),
-    ...(peers.length > 0 ? [peerSection(peers)] : []),
     ...all('quantization').map(quantizationSection),
   ];
 }

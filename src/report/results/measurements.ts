@@ -71,6 +71,8 @@ const kernelFigure = z.object({
   gigabytesPerSecond: figure,
   ceilingShare: share,
   bestShare: share,
+  /** Of the integer peak without matrix tiles, where `ceilings.int8` is that of tiles. */
+  shareOfVectorPeak: share.optional(),
   bound: z.enum(['compute', 'memory']),
 });
 
@@ -145,6 +147,14 @@ const batchPoint = z.object({
 
 const memoryPoint = batchPoint.extend({ fits: count });
 
+/** Up to which memory a ratio is reached, with how many sequences of each; without memory it is not. */
+const reach = z.object({
+  most: figure,
+  memory: figure.optional(),
+  fits: count.optional(),
+  fitsOver: count.optional(),
+});
+
 /** `bench compare`. */
 const curves = z.object({
   kind: z.literal('curves'),
@@ -168,15 +178,7 @@ const curves = z.object({
         }),
       ),
       passings: z.array(
-        z.object({
-          scheme: z.string(),
-          over: z.string(),
-          ratio: figure,
-          most: figure,
-          memory: figure.optional(),
-          fits: count.optional(),
-          fitsOver: count.optional(),
-        }),
+        reach.extend({ scheme: z.string(), over: z.string(), ratio: figure, asQuick: reach.optional() }),
       ),
     }),
   }),
@@ -251,6 +253,8 @@ const peers = z.object({
   kind: z.literal('peers'),
   data: z.object({
     options: z.record(z.string(), z.union([z.string(), z.boolean()])),
+    /** Which of node-llama-cpp's builds ran, and what it says it uses. */
+    peer: z.object({ version: z.string(), build: z.string(), features: z.array(z.string()) }).optional(),
     /** Tokens of prompts a second. */
     prefill: z.array(contender).optional(),
     byBatch: z.array(contender),

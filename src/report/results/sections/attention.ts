@@ -1,5 +1,6 @@
 // Attention of one new token per sequence over a cache of 16, 8 and 4 bits.
 import { fixed, percent } from '../../format.ts';
+import { type Goal, goalTable, least } from '../goals.ts';
 import { type Line, lineChart, type Panel } from '../line-chart.ts';
 import { type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
@@ -40,10 +41,33 @@ export function attentionSection(result: Attention): Section {
         ],
         cells,
       ),
+      ...goalTable(goals(rows), result),
       ...sources(result),
     ],
   };
 }
+
+/** The context that goals were set for. */
+const goalContext = 4096;
+
+function goals(rows: readonly Measure[]): Goal[] {
+  const four = rows.filter(({ bits, context }) => bits === 4 && context === goalContext);
+  return [...new Set(four.map(headsText))].flatMap((heads): Goal[] => {
+    const own = four.filter((row) => headsText(row) === heads);
+    return [
+      {
+        ...{ what: `4-bit cache of ${goalContext} tokens, ${heads} heads: of reading memory`, goal: 0.7 },
+        ...{ unit: 'percent', measured: least(own.map(({ shareOfBandwidth }) => shareOfBandwidth)) },
+      },
+      {
+        ...{ what: `the same over 16 bits, ${heads} heads`, goal: 2.5 },
+        ...{ unit: 'times', measured: least(own.map(({ speedup }) => speedup)) },
+      },
+    ];
+  });
+}
+
+const headsText = ({ numHeads, numKvHeads }: Measure) => `${numHeads} / ${numKvHeads}`;
 
 function shapeText({ numHeads, numKvHeads, batch, context }: Measure): string {
   return `${numHeads} / ${numKvHeads}, ${batch}, ${context}`;

@@ -1,5 +1,6 @@
 // What HTTP costs over the engine alone, on models small and large.
 import { fixed, percent } from '../../format.ts';
+import { goalTable } from '../goals.ts';
 import { type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
 
@@ -33,6 +34,29 @@ export function httpSection(results: readonly ResultOf<'http'>[]): Section {
           'HTTP thread busy',
         ],
         rows,
+      ),
+      ...goalTable(
+        results.flatMap(({ title, short, data }) =>
+          short
+            ? []
+            : [
+                {
+                  what: `${title}: cost of HTTP`,
+                  goal: 0.05,
+                  unit: 'percent',
+                  atMost: true,
+                  measured: data.cost,
+                },
+                {
+                  what: `${title}: loop delay, p99`,
+                  goal: 50,
+                  unit: 'ms',
+                  atMost: true,
+                  measured: data.loopDelayP99,
+                },
+              ],
+        ),
+        { short: false },
       ),
       ...sources(...results),
     ],

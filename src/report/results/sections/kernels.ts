@@ -1,9 +1,11 @@
 // How near kernels come to what the machine can do: quantized products, dense ones, and a whole decoder.
 import { fixed, percent, significant } from '../../format.ts';
+import { goalTable, mean } from '../goals.ts';
 import { type Line, lineChart, type Panel } from '../line-chart.ts';
 import { of, type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
 import { schemeEntry } from '../scheme-colours.ts';
+import { decoderGoals, kernelGoals } from './kernel-goals.ts';
 
 type Figure = ResultOf<'kernels'>['data']['kernels'][number];
 
@@ -41,20 +43,14 @@ function linearParts(result: ResultOf<'kernels'>): Section['parts'] {
     );
     return { title: `${shape}, % of the ceiling`, xLabel: 'rows (tokens at once)', lines, most: 100 };
   });
-  const rows = operators.map((operator) => operatorRow(operator, linears));
-  const ceilingText = Object.entries(ceilings)
-    .map(([name, { median }]) =>
-      name === 'read'
-        ? `reading ${fixed(median / 1e9, 1)} GB/s`
-        : `${name} ${fixed(median / 1e12, 2)} Tops/s`,
-    )
-    .join(', ');
+  const rows = operators.map((operator) => operatorRow(operator, linears, vectors !== undefined));
+  const vectors = vectorSetOf(settings);
   const fused = fusedQuantization.map(
     ({ shape, rows: tokens, share }) =>
       `Reordering and quantizing, fused into the operators before, take ${percent(share)} of a ${shape} layer at ${tokens} rows.`,
   );
   return [
-    `**Quantized products** of ${shapes.length} matrices (inputs x outputs), ${of(settings, 'threads')} threads; the ceilings: ${ceilingText}. Means over the matrices:`,
+    `**Quantized products** of ${shapes.length} matrices (inputs x outputs), ${of(settings, 'threads')} threads; the ceilings: ${ceilingText(ceilings, settings)}. Means over the matrices:`,
     {
       drawing: 'kernels',
       title: 'Shares of the ceiling',
@@ -64,13 +60,36 @@ function linearParts(result: ResultOf<'kernels'>): Section['parts'] {
       [
         'product',
         ...shownRows(linears).map((count) => `${count} ${count === 1 ? 'row' : 'rows'}`),
+        ...(vectors === undefined ? [] : [`of ${vectors}'s int8 peak, most rows`]),
         'over W16A16, most rows',
       ],
       rows,
     ),
     ...fused,
+    ...goalTable(kernelGoals(result.data), result),
     ...sources(result),
   ];
+}
+
+type Settings = ResultOf<'kernels'>['data']['settings'];
+
+/** The set whose integer peak is the yardstick beside that of tiles. */
+const vectorSetOf = (settings: Settings) => of(settings, 'vector set');
+
+function ceilingText(ceilings: ResultOf<'kernels'>['data']['ceilings'], settings: Settings): string {
+  const isa = of(settings, 'instruction set');
+  const names: Readonly<Record<string, string>> = {
+    int8: `int8 of ${isa}`,
+    bf16: `bf16 of ${isa}`,
+    int8Vector: `int8 of ${vectorSetOf(settings)}, which has no tiles,`,
+  };
+  return Object.entries(ceilings)
+    .map(([name, { median }]) =>
+      name === 'read'
+        ? `reading ${fixed(median / 1e9, 1)} GB/s`
+        : `${names[name] ?? name} ${fixed(median / 1e12, 2)} Tops/s`,
+    )
+    .join(', ');
 }
 
 /** Of all numbers of rows, those a table has room for. */
@@ -79,7 +98,7 @@ function shownRows(figures: readonly Figure[]): number[] {
   return all.filter((rows) => all.length <= 6 || [1, 4, 16, 64, 128, 512].includes(rows));
 }
 
-function operatorRow(operator: string, figures: readonly Figure[]): string[] {
+function operatorRow(operator: string, figures: readonly Figure[], hasVectors: boolean): string[] {
   const counts = shownRows(figures);
   const own = figures.filter((figure) => figure.operator === operator);
   const shares = counts.map((count) =>
@@ -94,15 +113,15 @@ function operatorRow(operator: string, figures: readonly Figure[]): string[] {
       );
       return plain === undefined ? [] : [plain.seconds / seconds];
     });
+  const ofVectors = own
+    .filter(({ rows }) => rows === most)
+    .flatMap(({ shareOfVectorPeak }) => shareOfVectorPeak ?? []);
   return [
     operator.replace('linear ', ''),
     ...shares.map((share) => percent(share)),
+    ...(hasVectors ? [ofVectors.length === 0 ? '' : percent(mean(ofVectors))] : []),
     `${fixed(mean(speeds), 2)}x`,
   ];
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function gemmParts(result: ResultOf<'gemm'>): Section['parts'] {
@@ -123,15 +142,19 @@ function gemmParts(result: ResultOf<'gemm'>): Section['parts'] {
 
 function decoderParts(result: ResultOf<'decoder'>): Section['parts'] {
   const { kernels, settings } = result.data;
-  const cells = kernels.map(({ operator, shape, rows, seconds, ceilingShare, bound }) => [
+  const vectors = vectorSetOf(settings);
+  const cells = kernels.map(({ operator, shape, rows, seconds, ceilingShare, bound, shareOfVectorPeak }) => [
     `${operator.replace('decoder ', '')}, ${shape}`,
     fixed(rows, 0),
     significant(rows / seconds),
-    `${percent(ceilingShare)} of ${bound === 'memory' ? 'reading' : 'the integer peak'}`,
+    `${percent(ceilingShare)} of ${bound === 'memory' ? 'reading' : 'the int8 peak'}`,
+    ...(vectors === undefined ? [] : [percent(shareOfVectorPeak ?? Number.NaN)]),
   ]);
+  const headings = vectors === undefined ? [] : [`of ${vectors}'s int8 peak`];
   return [
-    `**A whole decoder** of random weights, ${of(settings, 'threads')} threads: all layers, the output layer, attention over the cache. The ceiling counts the products alone.`,
-    table(['decoder', 'rows', 'tokens/s', 'share'], cells),
+    `**A whole decoder** of random weights, ${of(settings, 'threads')} threads: all layers, the output layer, attention over the cache. The ceiling counts the products alone: ${ceilingText(result.data.ceilings, settings)}.`,
+    table(['decoder', 'rows', 'tokens/s', 'share of what binds', ...headings], cells),
+    ...goalTable(decoderGoals(result.data), result),
     ...sources(result),
   ];
 }

@@ -1,6 +1,7 @@
 // Every preset on the bundled model: bits, size, loss with its interval, and whether kernels and simulation agree.
 import { byteText, fixed, significant } from '../../format.ts';
 import { linearScale } from '../../scales.ts';
+import { type Goal, goalTable, greatest } from '../goals.ts';
 import { type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
 import { type Row, rowChart } from '../row-chart.ts';
@@ -32,9 +33,27 @@ export function presetSection(result: Presets): Section {
         rows,
         [6],
       ),
+      ...goalTable(goals(presets), result),
       ...sources(result),
     ],
   };
+}
+
+/** Those whose kernels were to agree with the simulation. */
+const agreeing = ['atom', 'w4a8kv4', 'w8a8', 'w4a16'];
+
+function goals(presets: readonly Preset[]): Goal[] {
+  const differences = presets.flatMap(({ name, simulated, executed }) =>
+    executed === undefined || !agreeing.includes(name)
+      ? []
+      : [Math.abs(executed.perplexity / simulated.perplexity - 1)],
+  );
+  return [
+    {
+      ...{ what: `kernels and simulation of ${agreeing.join(', ')}: perplexities differ`, goal: 0.001 },
+      ...{ unit: 'percent', atMost: true, measured: greatest(differences) },
+    },
+  ];
 }
 
 function changeText({ change, changeInterval: [low, high] }: Preset['simulated']): string {

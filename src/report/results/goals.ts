@@ -1,0 +1,43 @@
+// What was set as a goal before it was measured, beside what was measured: met or missed. Short runs are not judged.
+import { fixed, percent } from '../format.ts';
+import { table } from './page-parts.ts';
+
+export interface Goal {
+  readonly what: string;
+  readonly measured: number;
+  readonly goal: number;
+  readonly unit: 'percent' | 'times' | 'ms';
+  /** Less is better. */
+  readonly atMost?: boolean;
+}
+
+const units: Readonly<Record<Goal['unit'], (value: number) => string>> = {
+  percent: (value) => percent(value),
+  times: (value) => `${fixed(value, value < 10 ? 2 : 1)}x`,
+  ms: (value) => `${fixed(value, 1)} ms`,
+};
+
+export const isMet = ({ measured, goal, atMost = false }: Goal): boolean =>
+  atMost ? measured <= goal : measured >= goal;
+
+/** Nothing for short runs, and of goals whose figures were not measured. */
+export function goalTable(goals: readonly Goal[], { short }: { short: boolean }): string[] {
+  const known = goals.filter(({ measured }) => Number.isFinite(measured));
+  if (short || known.length === 0) return [];
+  const rows = known.map((each) => {
+    const show = units[each.unit];
+    const goal = `${each.atMost ? '≤' : '≥'} ${show(each.goal)}`;
+    return [each.what, goal, show(each.measured), isMet(each) ? 'met' : '**missed**'];
+  });
+  return [table(['goal', 'set', 'measured', ''], rows, [3])];
+}
+
+/** NaN of nothing, so that a goal without figures is left out. */
+export const least = (values: readonly number[]): number =>
+  values.length === 0 ? Number.NaN : Math.min(...values);
+
+export const greatest = (values: readonly number[]): number =>
+  values.length === 0 ? Number.NaN : Math.max(...values);
+
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
