@@ -1,8 +1,9 @@
 // `npm run results -- --run`: what the commands print is what the page is drawn from.
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { parseResult } from '../../src/report/results/result-file.ts';
 
@@ -59,5 +60,55 @@ test('a run that fails costs the others nothing', { timeout: 120_000 }, async ()
 test('a run that there is not is refused with those that there are', async () => {
   const { status, stderr } = await run('--run', 'poem');
   expect(status).toBe(2);
-  expect(stderr).toMatch(/no run poem; there are ladder, /);
+  expect(stderr).toMatch(/no run poem; there are kernels, /);
+});
+
+test('measures in order what fits into the minutes, and says what it leaves out', async () => {
+  const { status, stderr } = await run('--measure', '--short', '--minutes', '0.001');
+  expect(status, stderr).toBe(0);
+  expect(stderr).toMatch(/kernels is left out: it takes 12 s, and 0 s are left/);
+  expect(stderr).not.toMatch(/measured|written/);
+  const { status: wrong } = await run('--measure', '--minutes', 'many');
+  expect(wrong).toBe(2);
+});
+
+test('a result is current on its machine as long as nothing it was measured from has changed', async () => {
+  const clone = mkdtempSync(join(scratch, 'clone-'));
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b.c', ...args], {
+      cwd: clone,
+      encoding: 'utf8',
+    });
+  const commit = () => {
+    git('add', '-A');
+    git('commit', '-qm', 'x');
+    return git('rev-parse', 'HEAD').trim();
+  };
+  git('init', '-q');
+  mkdirSync(join(clone, 'src/report'), { recursive: true });
+  writeFileSync(join(clone, 'src/a.ts'), '1');
+  const first = commit();
+  const isCurrent = (change: object) => {
+    const script = `
+      import { isCurrent, expectedMinutes } from ${JSON.stringify(pathToFileURL(join(root, 'scripts/results/measure.js')).href)};
+      import { thisMachine } from ${JSON.stringify(pathToFileURL(join(root, 'dist/cli/machine.js')).href)};
+      const result = { commit: '${first}', modified: false, short: false, seconds: 600, machine: thisMachine(), ...${JSON.stringify(change)} };
+      console.log(isCurrent(result), expectedMinutes('http', result));`;
+    const args = ['--input-type=module', '-e', script];
+    return execFileSync(process.execPath, args, { cwd: clone, encoding: 'utf8' }).trim();
+  };
+  expect(isCurrent({})).toBe('true 10');
+  expect(isCurrent({ short: true })).toBe('false 2');
+  expect(isCurrent({ modified: true })).toMatch(/^false/);
+  expect(isCurrent({ machine: { processor: 'another' } })).toBe('false 2');
+  expect(isCurrent({ commit: '0123456789' })).toMatch(/^false/);
+  // Pages may change.
+  writeFileSync(join(clone, 'README.md'), '2');
+  writeFileSync(join(clone, 'src/report/page.ts'), '2');
+  commit();
+  expect(isCurrent({})).toMatch(/^true/);
+  writeFileSync(join(clone, 'src/a.ts'), '2');
+  expect(isCurrent({})).toMatch(/^false/);
+  commit();
+  expect(isCurrent({})).toMatch(/^false/);
 });

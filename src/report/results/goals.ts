@@ -11,11 +11,21 @@ export interface Goal {
   readonly atMost?: boolean;
 }
 
-const units: Readonly<Record<Goal['unit'], (value: number) => string>> = {
-  percent: (value) => percent(value),
-  times: (value) => `${fixed(value, value < 10 ? 2 : 1)}x`,
-  ms: (value) => `${fixed(value, 1)} ms`,
+const units: Readonly<Record<Goal['unit'], (value: number, decimals: number) => string>> = {
+  percent: percent,
+  times: (value, decimals) => `${fixed(value, decimals)}x`,
+  ms: (value, decimals) => `${fixed(value, decimals)} ms`,
 };
+
+/** Both in so many digits that the one that misses the other does not look like it. */
+function texts({ unit, goal, measured }: Goal): [goal: string, measured: string] {
+  const show = (decimals: number): [string, string] => [
+    units[unit](goal, decimals),
+    units[unit](measured, decimals),
+  ];
+  const [first] = [1, 2, 3].map(show).filter(([a, b]) => a !== b || goal === measured);
+  return first ?? show(3);
+}
 
 export const isMet = ({ measured, goal, atMost = false }: Goal): boolean =>
   atMost ? measured <= goal : measured >= goal;
@@ -25,9 +35,8 @@ export function goalTable(goals: readonly Goal[], { short }: { short: boolean })
   const known = goals.filter(({ measured }) => Number.isFinite(measured));
   if (short || known.length === 0) return [];
   const rows = known.map((each) => {
-    const show = units[each.unit];
-    const goal = `${each.atMost ? '≤' : '≥'} ${show(each.goal)}`;
-    return [each.what, goal, show(each.measured), isMet(each) ? 'met' : '**missed**'];
+    const [goal, measured] = texts(each);
+    return [each.what, `${each.atMost ? '≤' : '≥'} ${goal}`, measured, isMet(each) ? 'met' : '**missed**'];
   });
   return [table(['goal', 'set', 'measured', ''], rows, [3])];
 }

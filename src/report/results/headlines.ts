@@ -4,6 +4,7 @@ import { AtomError } from '../../errors.ts';
 import { fixed } from '../format.ts';
 import { table } from './page-parts.ts';
 import type { ResultFile, ResultOf } from './result-file.ts';
+import { machinesText } from './sections/overview.ts';
 import { answers, inFull } from './summary.ts';
 
 const begin = '<!-- figures of results/, written by npm run results -->';
@@ -26,7 +27,12 @@ function headlines(results: readonly ResultFile[]): string {
   const rows = answers(byName);
   const ladders = inFull(byName)('ladder');
   return [
-    ...(rows.length > 0 ? [table(['what', 'measured', 'beside it'], rows, [1, 2])] : []),
+    ...(rows.length > 0
+      ? [
+          table(['what', 'measured', 'beside it'], rows, [1, 2]),
+          machinesText(byName.filter(({ short }) => !short)),
+        ]
+      : []),
     ...(ladders.length > 0 ? [ladderTable(ladders)] : []),
   ].join('\n\n');
 }

@@ -178,7 +178,11 @@ const curves = z.object({
         }),
       ),
       passings: z.array(
-        reach.extend({ scheme: z.string(), over: z.string(), ratio: figure, asQuick: reach.optional() }),
+        z.object({
+          ...{ scheme: z.string(), over: z.string(), ratio: figure },
+          ...reach.shape,
+          asQuick: reach.optional(),
+        }),
       ),
     }),
   }),

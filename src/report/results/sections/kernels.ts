@@ -43,8 +43,8 @@ function linearParts(result: ResultOf<'kernels'>): Section['parts'] {
     );
     return { title: `${shape}, % of the ceiling`, xLabel: 'rows (tokens at once)', lines, most: 100 };
   });
-  const rows = operators.map((operator) => operatorRow(operator, linears, vectors !== undefined));
   const vectors = vectorSetOf(settings);
+  const rows = operators.map((operator) => operatorRow(operator, linears, vectors !== undefined));
   const fused = fusedQuantization.map(
     ({ shape, rows: tokens, share }) =>
       `Reordering and quantizing, fused into the operators before, take ${percent(share)} of a ${shape} layer at ${tokens} rows.`,

@@ -103,8 +103,8 @@ function chart(groups: readonly Group[]): string {
   });
 }
 
-/** Figures of different machines stand side by side on this page, never in one table of a run. */
-function machinesText(results: readonly ResultFile[]): string {
+/** Figures of different machines may stand side by side, never in one table of a run. */
+export function machinesText(results: readonly ResultFile[]): string {
   const names = new Map<string, string[]>();
   for (const { name, machine } of results) {
     const { processor, cores, instructionSet, memory } = machine;
@@ -113,5 +113,5 @@ function machinesText(results: readonly ResultFile[]): string {
   }
   if (names.size === 1) return `All figures are of one machine: ${[...names.keys()].join('')}.`;
   const list = [...names].map(([machine, own]) => `- ${machine}: ${own.join(', ')}`);
-  return `Figures come from ${names.size} machines; compare none of the one with any of the other:\n\n${list.join('\n')}`;
+  return `Figures come from ${names.size} machines; compare them within one:\n\n${list.join('\n')}`;
 }
