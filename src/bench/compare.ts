@@ -122,8 +122,11 @@ function quickEnough(
   return points;
 }
 
+/** In a loop that holds no more; the one before is not needed again. */
 function withBatch(entry: Entry, batch: number, loops: Loops): Entry {
-  return batch === entry.batch ? entry : { ...entry, batch, loop: loops.start(entry.scheme, batch) };
+  if (batch === entry.batch) return entry;
+  loops.end(entry.loop);
+  return { ...entry, batch, loop: loops.start(entry.scheme, batch) };
 }
 
 interface Room {

@@ -27,7 +27,8 @@ export interface BatchPoint
 export class Loops implements Disposable {
   readonly #shape: SequenceShape;
   readonly #workload = new Workload();
-  readonly #loops: SteadyLoop[] = [];
+  /** With the bytes of their caches. */
+  readonly #loops = new Map<SteadyLoop, number>();
   // Caches are not touched before they are filled, so what is promised is counted here.
   readonly #available = availableMemory();
   #promised = 0;
@@ -48,12 +49,19 @@ export class Loops implements Disposable {
     }
     const engine = scheme.engineIn(scheme.weightBytes + cache);
     const loop = new SteadyLoop(engine, { shape: this.#shape, workload: this.#workload });
-    this.#loops.push(loop);
+    this.#loops.set(loop, cache);
     return loop;
   }
 
+  /** Ends one before the others, and gives its cache back. */
+  end(loop: SteadyLoop): void {
+    this.#promised -= this.#loops.get(loop) ?? 0;
+    this.#loops.delete(loop);
+    loop[Symbol.dispose]();
+  }
+
   [Symbol.dispose](): void {
-    for (const loop of this.#loops) loop[Symbol.dispose]();
+    for (const loop of this.#loops.keys()) loop[Symbol.dispose]();
   }
 }
 

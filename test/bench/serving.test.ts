@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { availableMemory } from 'node:process';
 import { afterAll, expect, test } from 'vitest';
 import { nativeAddon } from '../../src/backend/cpu/native.ts';
 import { measureSchemes } from '../../src/bench/compare.ts';
@@ -11,6 +12,7 @@ import { randomModelFolder } from '../../src/bench/random-model.ts';
 import { schemeNamed, schemes } from '../../src/bench/schemes.ts';
 import { closedLoop, openLoop } from '../../src/bench/serve.ts';
 import { SteadyLoop } from '../../src/bench/steady-loop.ts';
+import { Loops } from '../../src/bench/turns.ts';
 import { scaled, shareGpt, Workload } from '../../src/bench/workload.ts';
 
 const cache = mkdtempSync(join(tmpdir(), 'atom-bench-'));
@@ -152,6 +154,17 @@ test('fitting, no scheme is measured with more sequences than the memory holds',
   const none = measureSchemes([small, plain], { ...options, memory: plain.weightBytes, fitting: true });
   // The 16-bit weights leave no room for a sequence.
   expect(new Set(none.curve.map(({ scheme }) => scheme))).toEqual(new Set(['W4A4KV4']));
+});
+
+test('a loop that ends gives its cache back', () => {
+  using loops = new Loops({ prompt: 16, answer: 48 });
+  const most = Math.floor(availableMemory() / plain.sequenceBytes(64) / 4);
+  // Each is promised a quarter of the memory; together they would be more than there is.
+  for (let turn = 0; turn < 6; turn++) loops.end(loops.start(plain, most));
+  for (let turn = 0; turn < 3; turn++) loops.start(plain, most);
+  expect(() => {
+    for (let turn = 0; turn < 3; turn++) loops.start(plain, most);
+  }).toThrow(expect.objectContaining({ code: 'out-of-memory' }));
 });
 
 test('a cache of exactly so many sequences always runs so many', () => {

@@ -27,7 +27,7 @@ async function run(...args: string[]): Promise<{ status: number | null; stderr: 
   return { status, stderr };
 }
 
-const measured = ['compare', 'serve', 'kernels', 'decoder', 'quantize', 'presets'];
+const measured = ['compare', 'compare-7b', 'serve', 'kernels', 'decoder', 'quantize', 'presets'];
 
 test('measures in short, and says that it was short', { timeout: 300_000 }, async () => {
   const { status, stderr } = await run('--run', measured.join(','), '--short');
