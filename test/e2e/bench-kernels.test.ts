@@ -9,6 +9,7 @@ interface Figure {
   readonly seconds: number;
   readonly ceilingShare: number;
   readonly bound: string;
+  readonly shareOfVectorPeak?: number;
 }
 
 async function bench(...args: string[]) {
@@ -18,12 +19,13 @@ async function bench(...args: string[]) {
     kind: string;
     kernels: Figure[];
     fusedQuantization: { share: number }[];
+    settings: { label: string; value: string }[];
     ceilings: Record<string, { median: number; best: number }>;
   };
 }
 
 describe('bench kernels', () => {
-  test('times every kind of operator against the ceilings of the run', async () => {
+  test('times every kind of operator against the ceilings of the run', { timeout: 180_000 }, async () => {
     const names = 'W4A4,W4A8,W8A8,W4A16,W16A16,F32,rmsNorm,siluMul,attentionRow,ropeAppendKv,logits,fused';
     const report = await bench('--quick', '--operators', names, '--shape', 'tiny,256x40', '--rows', '1,3');
     expect(report.kind).toBe('bench');
@@ -46,6 +48,14 @@ describe('bench kernels', () => {
       expect(bound).toMatch(/^(compute|memory)$/);
     }
     expect(Number.isFinite(report.fusedQuantization[0]!.share)).toBe(true);
+    // Tiles set the integer peak where there are some; that of vectors stands beside it.
+    const vectors = report.settings.some(({ label }) => label === 'vector set');
+    expect(vectors).toBe(report.settings.some(({ value }) => value === 'amx'));
+    expect('int8Vector' in report.ceilings).toBe(vectors);
+    for (const { operator, shareOfVectorPeak } of report.kernels)
+      expect(shareOfVectorPeak !== undefined).toBe(
+        vectors && /^(linear (W4A4|W4A8|W8A8)|logits INT8)$/.test(operator),
+      );
     for (const ceiling of ['read', 'int8', 'bf16', 'f32']) {
       expect(report.ceilings[ceiling]!.best).toBeGreaterThanOrEqual(report.ceilings[ceiling]!.median);
     }
@@ -60,6 +70,22 @@ describe('bench kernels', () => {
       ['decoder W4A8KV4', 'tiny prefill of 32', 32],
       ['decoder W4A8KV4', 'tiny decode', 1],
       ['decoder W4A8KV4', 'tiny decode', 2],
+    ]);
+  });
+
+  test('runs them with other prompts and batches', async () => {
+    const { kernels } = await bench(
+      '--quick',
+      '--model',
+      '--context',
+      '8',
+      '--prefill',
+      '16',
+      '--batches',
+      '3',
+    );
+    expect(kernels.map(({ shape, rows }) => `${shape}, ${rows}`)).toEqual([
+      ...['tiny prefill of 16, 16', 'tiny decode, 3', 'tiny prefill of 16, 16', 'tiny decode, 3'],
     ]);
   });
 
