@@ -21,7 +21,10 @@ export class CpuActivation implements Activation {
 
   constructor(operators: NativeOperators, options: Parameters<Backend['activation']>[0]) {
     const { format, channels, maxTokens, reorder, storage } = options;
-    expectTensor('activation', 'storage', storage, { dtypes: ['u8'], atLeast: activationBytes(operators, options) });
+    expectTensor('activation', 'storage', storage, {
+      dtypes: ['u8'],
+      atLeast: activationBytes(operators, options),
+    });
     if (reorder) expectTensor('activation', 'reorder', reorder, { dtypes: ['i32'], atLeast: channels });
     const quantizer = quantizerOf(format);
     if (quantizer) expectFakeQuant(quantizer, channels);
