@@ -80,7 +80,12 @@ int64_t rows_of_block(const ActivationSpec& x, const IntegerWeight& weight, int6
 }  // namespace
 
 int64_t integer_code_bytes(int64_t tokens, int64_t channels) {
-  return (tokens + kRowTile - 1) / kRowTile * kRowTile * ((channels + kRun - 1) / kRun * kRun);
+  int64_t runs = (channels + kRun - 1) / kRun;
+#if defined(__AMX_TILE__)
+  // Tiles of rows a multiple of 4 KiB apart would crowd into the same lines of the first-level cache.
+  while (runs % 4 != 2) ++runs;
+#endif
+  return (tokens + kRowTile - 1) / kRowTile * kRowTile * runs * kRun;
 }
 
 void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out, int64_t tokens, int64_t stride,
