@@ -1,18 +1,11 @@
-// Every `atom` command that the README and docs/ show is one that there is, with options that it has; every TypeScript
-// example compiles against the package's own types.
+// Every `atom` command that the README and docs/ name is one that there is, with options that it has; every link leads
+// somewhere; every TypeScript example compiles against the package's own types. document-commands.test.ts runs the commands.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { blocksOf, commandsOf, documents, root } from './document-commands.ts';
 import { runAtom } from './run-atom.ts';
-
-const root = resolve(import.meta.dirname, '../..');
-const documents = [
-  'README.md',
-  ...readdirSync(join(root, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join('docs', name)),
-];
 
 interface Shown {
   readonly place: string;
@@ -20,18 +13,16 @@ interface Shown {
   readonly flags: readonly string[];
 }
 
-/** The content of fenced blocks in one of these languages. */
-function blocksOf(document: string, languages: string): string[] {
-  const text = readFileSync(join(root, document), 'utf8');
-  const pattern = new RegExp(`^\`\`\`(?:${languages})\\n(.*?)^\`\`\``, 'gms');
-  return [...text.matchAll(pattern)].map(([, block]) => block!);
-}
+const textOf = (document: string) => readFileSync(join(root, document), 'utf8');
 
-/** Lines of shell blocks that run `atom`; a backslash continues a line. */
-function commandsOf(document: string): Shown[] {
-  const blocks = blocksOf(document, 'sh|bash|console');
-  const lines = blocks.flatMap((block) => block.replaceAll('\\\n', ' ').split('\n'));
-  return lines.flatMap((line) => {
+/** Text outside of blocks. */
+const proseOf = (document: string) => textOf(document).replaceAll(/^```.*?^```/gms, '');
+
+/** Of shell blocks, and of code within sentences. */
+function atomCommandsOf(document: string): Shown[] {
+  const blocks = blocksOf(document, 'sh|bash|console').flatMap(commandsOf);
+  const spans = [...proseOf(document).matchAll(/`(atom [^`]*)`/g)].map(([, code]) => code!);
+  return [...blocks, ...spans].flatMap((line) => {
     const match = /(?:^|[\s$])(?:npx )?atom ([a-z]+)\b([^|;&>#]*)/.exec(line);
     if (!match) return [];
     const flags = match[2]!.split(/\s+/).filter((word) => /^--?[a-z]/.test(word));
@@ -45,7 +36,7 @@ function commandsOf(document: string): Shown[] {
   });
 }
 
-const shown = documents.flatMap(commandsOf);
+const shown = documents.flatMap(atomCommandsOf);
 
 /** Help of a command, with that of its own commands. */
 async function helpOf(command: string): Promise<string> {
@@ -81,6 +72,36 @@ test.each([...new Set(shown.map(({ command }) => command))])(
     expect(wrong).toEqual([]);
   },
 );
+
+/** As GitHub names a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+
+const anchorsOf = (document: string) =>
+  [...proseOf(document).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!));
+
+test.each([...documents, 'ARCHITECTURE.md', 'CONTRIBUTING.md'])(
+  'every link of %s leads somewhere',
+  (document) => {
+    const links = [...proseOf(document).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)];
+    for (const [link, path, anchor] of links) {
+      const target = path === '' ? document : join(dirname(document), path!);
+      expect([link, existsSync(join(root, target))]).toEqual([link, true]);
+      if (anchor !== undefined)
+        expect([link, anchorsOf(target)]).toEqual([link, expect.arrayContaining([anchor])]);
+    }
+  },
+);
+
+test('the index names every page, and the README stays short', () => {
+  const index = textOf('docs/README.md');
+  for (const document of documents.filter((name) => /^docs\/(?!README)/.test(name)))
+    expect(index).toContain(`](${document.slice('docs/'.length)})`);
+  expect(textOf('README.md').split('\n').length).toBeLessThan(200);
+});
 
 test('TypeScript examples compile', () => {
   // In the clone, where the packages that examples import are found.
