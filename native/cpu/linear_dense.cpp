@@ -1,10 +1,10 @@
 #include "linear_dense.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "simd.h"
 #include "threads.h"
+#include "unrolled.h"
 
 namespace atom::ATOM_ISA {
 
@@ -23,18 +23,6 @@ constexpr int kTileRows = 2, kTileColumns = 4;  // 8 + 6 of 16
 constexpr int64_t kPanelBytes = 512 * 1024;
 // Row tiles of a panel at most: bounds the sums that wait between stretches (kept on the stack, 48 KiB).
 constexpr int64_t kMostTiles = 32;
-
-/// Keeps a loaded vector in a register. Left alone the compiler folds the load into every operation that uses it, and
-/// the loads, not the multiplications, bound the loop.
-template <class Vector>
-inline Vector in_register(Vector v) {
-#if defined(__x86_64__)
-  __asm__("" : "+v"(v));
-#elif defined(__aarch64__)
-  __asm__("" : "+w"(v));
-#endif
-  return v;
-}
 
 /// One step along `in` for an element type: kStep elements of x times as many of w.
 struct F32 {
@@ -68,14 +56,6 @@ struct Bf16 {
 // (10 x 4 KiB of 48 on current cores), and w is read from there for every row of the panel.
 constexpr int64_t kStretchBytes = 4096;
 
-/// f(0), f(1), ..., f(Count - 1) with constants: the compiler keeps an array in registers only where every index is one.
-template <int Count, class F>
-[[gnu::always_inline]] inline void unrolled(F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-    (f(std::integral_constant<int, I>()), ...);
-  }(std::make_integer_sequence<int, Count>());
-}
-
 struct Target {
   const float* bias;
   float* out;
@@ -88,83 +68,113 @@ struct Stretch {
   int64_t in, begin, end, x_pitch, w_pitch;
 };
 
+/// Where the results of a tile go: the first `skip` of its columns belong to the tile before.
+struct Place {
+  int64_t row, column, skip;
+};
+
+/// Takes the sums of a tile's whole vectors, (rows, columns), to their results; what lies beyond `whole` is added one by
+/// one. Not inlined: every tile would carry a copy, and few have such elements or a bias.
+template <class Type>
+[[gnu::noinline]] void finish(float* sums, int64_t rows, int64_t columns, const typename Type::Element* x,
+                              const typename Type::Element* w, const Stretch& stretch, int64_t whole, const Place& place,
+                              const Target& target) {
+  for (int64_t r = 0; r < rows && whole < stretch.in; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      float& sum = sums[r * columns + c];
+      for (int64_t k = whole; k < stretch.in; ++k) {
+        sum += Type::value(x[r * stretch.x_pitch + k]) * Type::value(w[c * stretch.w_pitch + k]);
+      }
+    }
+  }
+  for (int64_t r = 0; r < rows && target.bias; ++r) {
+    for (int64_t c = 0; c < columns; ++c) sums[r * columns + c] += target.bias[place.column + c];
+  }
+  for (int64_t r = 0; r < rows; ++r, sums += columns) {
+    float* const out = target.out + (place.row + r) * target.stride + place.column;
+    if (target.accumulate) {
+      for (int64_t c = place.skip; c < columns; ++c) out[c] += sums[c];
+    } else {
+      for (int64_t c = place.skip; c < columns; ++c) out[c] = sums[c];
+    }
+  }
+}
+
 template <class Type, int Rows, int Columns>
-void tile(const typename Type::Element* x, const typename Type::Element* w, Stretch stretch, VecF* partial, int64_t row,
-          int64_t column, const Target& target) {
-  const int64_t in = stretch.in, x_pitch = stretch.x_pitch, w_pitch = stretch.w_pitch;
-  VecF sums[Rows * Columns];
-  if (stretch.begin == 0) unrolled<Rows * Columns>([&](auto i) { sums[i] = VecF{}; });
-  else unrolled<Rows * Columns>([&](auto i) { sums[i] = partial[i]; });
+void tile(const typename Type::Element* x, const typename Type::Element* w, const Stretch& stretch, VecF* partial,
+          const Place& place, const Target& target) {
+  constexpr int kSums = Rows * Columns;
+  const int64_t x_pitch = stretch.x_pitch, w_pitch = stretch.w_pitch;
+  VecF sums[kSums];
+  if (stretch.begin == 0) unroll<kSums>([&](auto i) { sums[i] = VecF{}; });
+  else unroll<kSums>([&](auto i) { sums[i] = partial[i]; });
   const int64_t whole = stretch.begin + (stretch.end - stretch.begin) / Type::kStep * Type::kStep;
   for (int64_t k = stretch.begin; k < whole; k += Type::kStep) {
     typename Type::Vector rows[Rows];
-    unrolled<Rows>([&](auto r) { rows[r] = in_register(Type::load(x + r * x_pitch + k)); });
-    unrolled<Columns>([&](auto c) {
-      const auto values = in_register(Type::load(w + c * w_pitch + k));
-      unrolled<Rows>([&](auto r) { sums[r * Columns + c] = Type::dot(rows[r], values, sums[r * Columns + c]); });
+    unroll<Rows>([&](auto r) { rows[r] = held(Type::load(x + r * x_pitch + k)); });
+    unroll<Columns>([&](auto c) {
+      const auto values = held(Type::load(w + c * w_pitch + k));
+      unroll<Rows>([&](auto r) { sums[r * Columns + c] = Type::dot(rows[r], values, sums[r * Columns + c]); });
     });
   }
-  if (stretch.end < in) {
-    unrolled<Rows * Columns>([&](auto i) { partial[i] = sums[i]; });
+  if (stretch.end < stretch.in) {
+    unroll<kSums>([&](auto i) { partial[i] = sums[i]; });
     return;
   }
-  unrolled<Rows * Columns>([&](auto i) {
-    const int64_t r = i / Columns, c = i % Columns;
-    float* out = target.out + (row + r) * target.stride + column + c;
-    float sum = sum_lanes(sums[i]);
-    for (int64_t k = whole; k < in; ++k) sum += Type::value(x[r * x_pitch + k]) * Type::value(w[c * w_pitch + k]);
-    if (target.bias) sum += target.bias[column + c];
-    *out = target.accumulate ? *out + sum : sum;
+  float totals[(kSums + 3) / 4 * 4];
+  unroll<(kSums + 3) / 4>([&](auto four) {
+    const auto at = [&](int i) { return sums[std::min(4 * four + i, kSums - 1)]; };
+    const Four total = sum_lanes_of(at(0), at(1), at(2), at(3));
+    std::memcpy(totals + 4 * four, &total, sizeof total);
   });
+  finish<Type>(totals, Rows, Columns, x, w, stretch, whole, place, target);
 }
 
 template <class Type>
-using TileFn = void(const typename Type::Element*, const typename Type::Element*, Stretch, VecF*, int64_t, int64_t,
+using TileFn = void(const typename Type::Element*, const typename Type::Element*, const Stretch&, VecF*, const Place&,
                     const Target&);
 
-// Every tile up to the full one, for the edges: tiles<Type>[rows - 1][columns - 1].
-template <class Type, int Rows, int... Columns>
-constexpr void fill_tiles(TileFn<Type>** table, std::integer_sequence<int, Columns...>) {
-  ((table[Columns] = tile<Type, Rows, Columns + 1>), ...);
-}
-
-template <class Type>
+/// at[rows - 1]. Where columns are left over, a tile of all columns takes some of those before once more; tiles of one
+/// are for weights of fewer rows than that.
+template <class Type, int Columns>
 struct Tiles {
-  TileFn<Type>* at[kTileRows][kTileColumns] = {};
+  TileFn<Type>* at[kTileRows] = {};
   constexpr Tiles() { fill(std::make_integer_sequence<int, kTileRows>()); }
 
  private:
   template <int... Rows>
   constexpr void fill(std::integer_sequence<int, Rows...>) {
-    (fill_tiles<Type, Rows + 1>(at[Rows], std::make_integer_sequence<int, kTileColumns>()), ...);
+    ((at[Rows] = tile<Type, Rows + 1, Columns>), ...);
   }
 };
 
 template <class Type>
 void run(const typename Type::Element* x, int64_t x_pitch, const typename Type::Element* weight, int64_t w_pitch,
          int64_t tokens, int64_t in, int64_t n, const Target& target) {
-  static constexpr Tiles<Type> tiles;
+  static constexpr Tiles<Type, kTileColumns> wide;
+  static constexpr Tiles<Type, 1> narrow;
+  const int64_t width = n < kTileColumns ? 1 : kTileColumns;
+  TileFn<Type>* const* const tiles = n < kTileColumns ? narrow.at : wide.at;
   const int64_t row_bytes = in * static_cast<int64_t>(sizeof(typename Type::Element));
   const int64_t panel = std::clamp<int64_t>(kPanelBytes / row_bytes / kTileRows, 1, kMostTiles) * kTileRows;
   const int64_t stretch = kStretchBytes / static_cast<int64_t>(sizeof(typename Type::Element));
   // Enough tasks to share evenly, large enough that a panel of x is brought in for many columns.
   const int64_t share = (n + 8 * thread_count() - 1) / (8 * thread_count());
-  const int64_t columns_per_task = std::max<int64_t>((share + kTileColumns - 1) / kTileColumns, 1) * kTileColumns;
+  const int64_t columns_per_task = std::max<int64_t>((share + width - 1) / width, 1) * width;
   parallel_for((n + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {
     const int64_t first = task * columns_per_task;
     const int64_t last = std::min(n, first + columns_per_task);
     VecF partial[kMostTiles * kTileRows * kTileColumns];
     for (int64_t panel_start = 0; panel_start < tokens; panel_start += panel) {
       const int64_t panel_end = std::min(tokens, panel_start + panel);
-      for (int64_t column = first; column < last; column += kTileColumns) {
-        const int columns = static_cast<int>(std::min<int64_t>(kTileColumns, last - column));
+      for (int64_t next = first; next < last; next += width) {
+        const int64_t column = std::min(next, n - width);
         for (int64_t begin = 0; begin == 0 || begin < in; begin += stretch) {
           const Stretch part{in, begin, std::min(in, begin + stretch), x_pitch, w_pitch};
           VecF* sums = partial;
           for (int64_t row = panel_start; row < panel_end; row += kTileRows, sums += kTileRows * kTileColumns) {
-            const int rows = static_cast<int>(std::min<int64_t>(kTileRows, panel_end - row));
-            tiles.at[rows - 1][columns - 1](x + row * x_pitch, weight + column * w_pitch, part, sums, row, column,
-                                            target);
+            const int64_t rows = std::min<int64_t>(kTileRows, panel_end - row);
+            tiles[rows - 1](x + row * x_pitch, weight + column * w_pitch, part, sums, {row, column, next - column}, target);
           }
         }
       }
