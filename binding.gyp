@@ -1,7 +1,12 @@
 {
-  # One static library per instruction set from the same sources, and one add-on that links them all.
+  # One static library per instruction set from the same sources, and one add-on that links them all, or those of
+  # `atom_isas` (scripts/instruction-sets.js has their flags). Objects of one choice serve the next: nothing but the
+  # add-on's own sources knows what it links.
   # Node's own optimisation flags are removed from kernels: their speed must not depend on which Node built them.
   "variables": {
+    "atom_isas%": "all",
+    "isas": ["<!@(node scripts/instruction-sets.js names <(target_arch) <(atom_isas))"],
+    "kernel_sources": ["<!@(node scripts/native-sources.js isa)"],
     # GCC 12's own AVX-512 header trips the two warnings about uninitialized values (GCC bug 105593).
     "warnings": ["-Wall", "-Wextra", "-Werror", "-Wno-uninitialized", "-Wno-maybe-uninitialized"],
     "kernel_flags": ["-std=c++20", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=on"],
@@ -17,81 +22,63 @@
   },
   "targets": [
     {
-      "target_name": "isa_portable",
-      "type": "static_library",
-      "sources": ["<!@(node scripts/native-sources.js isa)"],
-      "defines": ["ATOM_ISA=portable"],
-      "cflags!": ["-fno-omit-frame-pointer"],
-      "cflags_cc": ["<@(kernel_flags)", "<@(warnings)"],
-    },
-    {
       "target_name": "atom",
       "sources": ["<!@(node scripts/native-sources.js common)"],
-      "defines": ["NAPI_VERSION=9"],
+      "defines": ["NAPI_VERSION=9", "ATOM_LINKED_ISAS(X)=<!(node scripts/instruction-sets.js macro <(target_arch) <(atom_isas))"],
       "cflags_cc": ["-std=c++20", "-O2", "-fvisibility=hidden", "<@(warnings)"],
-      "dependencies": ["isa_portable"],
+      "dependencies": ["<!@(node scripts/instruction-sets.js targets <(target_arch) <(atom_isas))"],
       "ldflags": ["-Wl,--exclude-libs,ALL"],
-      "conditions": [
-        ["target_arch=='x64'", { "dependencies": ["isa_avx2", "isa_avxvnni", "isa_avx512vnni", "isa_avx512", "isa_amx"] }],
-        ["target_arch=='arm64'", { "dependencies": ["isa_neon"] }],
-      ],
     },
   ],
   "conditions": [
-    ["target_arch=='x64'", {
-      "targets": [
-        {
-          "target_name": "isa_avx2",
-          "type": "static_library",
-          "sources": ["<!@(node scripts/native-sources.js isa)"],
-          "defines": ["ATOM_ISA=avx2"],
-          "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "-mavx2", "-mfma", "-mf16c", "-mbmi2"],
-        },
-        {
-          "target_name": "isa_avxvnni",
-          "type": "static_library",
-          "sources": ["<!@(node scripts/native-sources.js isa)"],
-          "defines": ["ATOM_ISA=avxvnni"],
-          "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "-mavx2", "-mfma", "-mf16c", "-mbmi2", "-mavxvnni"],
-        },
-        {
-          "target_name": "isa_avx512vnni",
-          "type": "static_library",
-          "sources": ["<!@(node scripts/native-sources.js isa)"],
-          "defines": ["ATOM_ISA=avx512vnni"],
-          "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "-mavx2", "-mfma", "-mf16c", "-mbmi2",
-            "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mprefer-vector-width=512"],
-        },
-        {
-          "target_name": "isa_avx512",
-          "type": "static_library",
-          "sources": ["<!@(node scripts/native-sources.js isa)"],
-          "defines": ["ATOM_ISA=avx512"],
-          "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "-mavx2", "-mfma", "-mf16c", "-mbmi2",
-            "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512bf16", "-mavx512vbmi",
-            "-mprefer-vector-width=512"],
-        },
-        {
-          "target_name": "isa_amx",
-          "type": "static_library",
-          "sources": ["<!@(node scripts/native-sources.js isa)"],
-          "defines": ["ATOM_ISA=amx"],
-          "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "-mavx2", "-mfma", "-mf16c", "-mbmi2",
-            "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mavx512bf16", "-mavx512vbmi",
-            "-mamx-tile", "-mamx-int8", "-mamx-bf16", "-mprefer-vector-width=512"],
-        },
-      ],
-    }],
-    ["target_arch=='arm64'", {
-      "targets": [
-        {
-          "target_name": "isa_neon",
-          "type": "static_library",
-          "sources": ["<!@(node scripts/native-sources.js isa)"],
-          "defines": ["ATOM_ISA=neon"],
-          "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "-march=armv8.2-a+dotprod+fp16"],
-        },
-      ],
-    }],
+    ["'portable' in isas", { "targets": [{
+      "target_name": "isa_portable",
+      "type": "static_library",
+      "sources": ["<@(kernel_sources)"],
+      "defines": ["ATOM_ISA=portable"],
+      "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "<!@(node scripts/instruction-sets.js flags portable)"],
+    }] }],
+    ["'avx2' in isas", { "targets": [{
+      "target_name": "isa_avx2",
+      "type": "static_library",
+      "sources": ["<@(kernel_sources)"],
+      "defines": ["ATOM_ISA=avx2"],
+      "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "<!@(node scripts/instruction-sets.js flags avx2)"],
+    }] }],
+    ["'avxvnni' in isas", { "targets": [{
+      "target_name": "isa_avxvnni",
+      "type": "static_library",
+      "sources": ["<@(kernel_sources)"],
+      "defines": ["ATOM_ISA=avxvnni"],
+      "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "<!@(node scripts/instruction-sets.js flags avxvnni)"],
+    }] }],
+    ["'avx512vnni' in isas", { "targets": [{
+      "target_name": "isa_avx512vnni",
+      "type": "static_library",
+      "sources": ["<@(kernel_sources)"],
+      "defines": ["ATOM_ISA=avx512vnni"],
+      "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "<!@(node scripts/instruction-sets.js flags avx512vnni)"],
+    }] }],
+    ["'avx512' in isas", { "targets": [{
+      "target_name": "isa_avx512",
+      "type": "static_library",
+      "sources": ["<@(kernel_sources)"],
+      "defines": ["ATOM_ISA=avx512"],
+      "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "<!@(node scripts/instruction-sets.js flags avx512)"],
+    }] }],
+    ["'amx' in isas", { "targets": [{
+      "target_name": "isa_amx",
+      "type": "static_library",
+      "sources": ["<@(kernel_sources)"],
+      "defines": ["ATOM_ISA=amx"],
+      "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "<!@(node scripts/instruction-sets.js flags amx)"],
+    }] }],
+    ["'neon' in isas", { "targets": [{
+      "target_name": "isa_neon",
+      "type": "static_library",
+      "sources": ["<@(kernel_sources)"],
+      "defines": ["ATOM_ISA=neon"],
+      "cflags_cc": ["<@(kernel_flags)", "<@(warnings)", "<!@(node scripts/instruction-sets.js flags neon)"],
+    }] }],
   ],
 }

@@ -7,32 +7,13 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setsFor } from './instruction-sets.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const arm64 = process.argv.includes('--arm64');
 const sanitize = process.argv.includes('--sanitize');
 
-const avx2 = ['-mavx2', '-mfma', '-mf16c', '-mbmi2'];
-const avx512 = [
-  ...avx2,
-  '-mavx512f',
-  '-mavx512bw',
-  '-mavx512dq',
-  '-mavx512vl',
-  '-mavx512vnni',
-  '-mprefer-vector-width=512',
-];
-// The sets of binding.gyp, with its flags.
-const sets = arm64
-  ? { portable: [], neon: ['-march=armv8.2-a+dotprod+fp16'] }
-  : {
-      portable: [],
-      avx2,
-      avxvnni: [...avx2, '-mavxvnni'],
-      avx512vnni: avx512,
-      avx512: [...avx512, '-mavx512bf16', '-mavx512vbmi'],
-      amx: [...avx512, '-mavx512bf16', '-mavx512vbmi', '-mamx-tile', '-mamx-int8', '-mamx-bf16'],
-    };
+const sets = setsFor(arm64 ? 'arm64' : 'x64');
 
 const compiler = arm64 ? 'aarch64-linux-gnu-g++' : 'g++';
 const folder = join(root, 'build', arm64 ? 'native-arm64' : 'native-sanitize');
@@ -58,7 +39,7 @@ const kernels = readdirSync(join(root, 'native/cpu')).filter(
 const jobs = [
   ...once.map((name) => ({ source: `native/cpu/${name}`, object: name, flags: [] })),
   { source: 'native/test/kernels_test.cpp', object: 'kernels_test', flags: [] },
-  ...Object.entries(sets).flatMap(([isa, flags]) =>
+  ...sets.flatMap(({ name: isa, flags }) =>
     kernels.map((name) => ({
       source: `native/cpu/${name}`,
       object: `${isa}-${name}`,

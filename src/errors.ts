@@ -39,6 +39,8 @@ const table = {
   'out-of-memory': { status: 503, exit: 1 },
   'native-missing': { status: 500, exit: 1 },
   'unsupported-isa': { status: 500, exit: 2 },
+  /** The machine could run the instruction set, but its kernels were not compiled. */
+  'isa-not-built': { status: 500, exit: 2 },
   'use-after-free': { status: 500, exit: 1 },
   io: { status: 500, exit: 1 },
   'download-failed': { status: 502, exit: 1 },

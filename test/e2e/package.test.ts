@@ -109,6 +109,7 @@ describe('the packed tarball', () => {
       ...needed,
       'models/tiny-classics/tokenizer.json',
       'scripts/build-native.js',
+      'scripts/instruction-sets.js',
       'LICENSE',
     ]) {
       expect(files).toContain(`package/${file}`);

@@ -29,9 +29,15 @@ export interface NativeAddon {
   threadCount(): number;
   setThreadCount(count: number): void;
   physicalCores(): number;
-  /** The sets this machine can run, plainest first. */
+  /** The sets that were compiled and this machine can run, plainest first. */
   readonly isas: Readonly<Record<string, NativeOperators>>;
+  /** Names of the sets that were compiled, whether this machine can run them or not. */
+  readonly linkedIsas: readonly string[];
+  /** Names of the sets that this machine can run, whether they were compiled or not. */
+  readonly supportedIsas: readonly string[];
 }
+
+type IsaFacts = 'isas' | 'linkedIsas' | 'supportedIsas';
 
 let loaded: NativeAddon | undefined;
 
@@ -57,15 +63,23 @@ export function availableIsas(): string[] {
   return Object.keys(nativeAddon().isas);
 }
 
-/** The instruction set to use. Throws `unsupported-isa` when the forced one is not to be had here. */
-export function chooseIsa(forced: string | undefined = process.env.ATOM_ISA): string {
-  const available = availableIsas();
-  if (forced === undefined || forced === '') return available.at(-1)!;
-  if (!available.includes(forced)) {
+/**
+ * The instruction set to use. Throws `isa-not-built` for one that this machine could run but that was not compiled, and
+ * `unsupported-isa` for a forced one that it cannot run.
+ */
+export function chooseIsa(
+  forced: string | undefined = process.env.ATOM_ISA,
+  { isas, linkedIsas, supportedIsas }: Pick<NativeAddon, IsaFacts> = nativeAddon(),
+): string {
+  const available = Object.keys(isas);
+  const wanted = forced || available.at(-1);
+  if (wanted !== undefined && available.includes(wanted)) return wanted;
+  const asked = wanted === undefined ? '' : `instruction set '${wanted}' was asked for (ATOM_ISA), but `;
+  if (wanted === undefined || supportedIsas.includes(wanted)) {
     throw new AtomError(
-      'unsupported-isa',
-      `instruction set '${forced}' was asked for (ATOM_ISA), but this machine offers ${available.join(', ')}`,
+      'isa-not-built',
+      `${asked}the native kernels were compiled for ${linkedIsas.join(', ')} alone, and this machine can run ${supportedIsas.join(', ')}; \`npm run setup\` in the clone compiles all`,
     );
   }
-  return forced;
+  throw new AtomError('unsupported-isa', `${asked}this machine can run ${supportedIsas.join(', ')} alone`);
 }
