@@ -27,6 +27,8 @@ export interface LayerStep {
   readonly observeHeads?: (qkv: Tensor, rows: number) => void;
   /** Returns once the input of these linears has been observed; `hidden` is then left as that input needs it. */
   readonly stopAt?: LinearInput;
+  /** Begins with these linears, whose input a step that stopped there has written. */
+  readonly from?: 'output' | 'down';
 }
 
 export class DecoderLayer implements Disposable {
@@ -58,7 +60,14 @@ export class DecoderLayer implements Disposable {
     this.runMlp(step);
   }
 
-  runAttention({ hidden, batch, cache, layer, observe, observeHeads, stopAt }: LayerStep): void {
+  runAttention(step: LayerStep): void {
+    const { output } = this.linears;
+    if (step.from !== 'output' && !this.#attend(step)) return;
+    output.run(step.hidden, step.batch.numTokens, { accumulate: true });
+  }
+
+  /** Up to the input of the output linear; whether the step goes on there. */
+  #attend({ hidden, batch, cache, layer, observe, observeHeads, stopAt }: LayerStep): boolean {
     const { backend, config, workspace, rope } = this.#context;
     const { attentionNorm, qNorm, kNorm } = this.#source;
     const { qkv, output } = this.linears;
@@ -69,7 +78,7 @@ export class DecoderLayer implements Disposable {
 
     backend.rmsNorm({ x: hidden, weight: attentionNorm, epsilon, out: qkv.input, tokens });
     observe?.('qkv', qkv, tokens);
-    if (stopAt === 'qkv') return;
+    if (stopAt === 'qkv') return false;
     qkv.run(workspace.qkv, tokens);
     backend.ropeAppendKv({
       ...attention,
@@ -87,11 +96,17 @@ export class DecoderLayer implements Disposable {
       ...(this.#window && { window: this.#window }),
     });
     observe?.('output', output, tokens);
-    if (stopAt === 'output') return;
-    output.run(hidden, tokens, { accumulate: true });
+    return stopAt !== 'output';
   }
 
-  runMlp({ hidden, batch, observe, stopAt }: LayerStep): void {
+  runMlp(step: LayerStep): void {
+    const { down } = this.linears;
+    if (step.from !== 'down' && !this.#activate(step)) return;
+    down.run(step.hidden, step.batch.numTokens, { accumulate: true });
+  }
+
+  /** Up to the input of the down linear; whether the step goes on there. */
+  #activate({ hidden, batch, observe, stopAt }: LayerStep): boolean {
     const { backend, config, workspace } = this.#context;
     const { gateUp, down } = this.linears;
     const { numTokens: tokens } = batch;
@@ -103,12 +118,11 @@ export class DecoderLayer implements Disposable {
       tokens,
     });
     observe?.('gateUp', gateUp, tokens);
-    if (stopAt === 'gateUp') return;
+    if (stopAt === 'gateUp') return false;
     gateUp.run(workspace.gateUp, tokens);
     backend.siluMul({ gateUp: workspace.gateUp, out: down.input, tokens });
     observe?.('down', down, tokens);
-    if (stopAt === 'down') return;
-    down.run(hidden, tokens, { accumulate: true });
+    return stopAt !== 'down';
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,6 @@
 // Runs decoder layers, one after another, over all calibration samples.
-// It holds the samples' hidden states and one layer's cache; what a layer is made of is the caller's business, so
-// memory stays bounded by one layer and the hidden states.
+// It holds the samples' hidden states, one layer's cache and at most one input of its linears; what a layer is made of is
+// the caller's business, so memory stays bounded by one layer and the hidden states.
 import type { Backend, KvCache } from '../backend/backend.ts';
 import type { KvFormat } from '../backend/formats.ts';
 import type { Tensor } from '../backend/tensor.ts';
@@ -8,15 +8,17 @@ import type { ModelConfig } from '../checkpoint/model-config.ts';
 import { BatchBuffer } from '../model/batch-buffer.ts';
 import { type DecoderContext, DecoderLayer, type LayerStep } from '../model/decoder-layer.ts';
 import { activationRequest } from '../model/linear-layer.ts';
-import type { LayerSource } from '../model/model-source.ts';
+import type { LayerSource, LinearInput } from '../model/model-source.ts';
 import { createRopeTables, type RopeTables } from '../model/rope.ts';
 import { Workspace } from '../model/workspace.ts';
 
 const blockSize = 32;
 /** Rows of a step: enough to keep the matrix products busy, few enough to keep their buffers small. */
 const rowsPerStep = 2048;
+/** An input of all samples is kept for the pass that goes on with it up to so many bytes; else it is computed again. */
+const mostKeptBytes = 2 ** 30;
 
-export interface LayerPass extends Pick<LayerStep, 'observe' | 'observeHeads' | 'stopAt'> {
+export interface LayerPass extends Pick<LayerStep, 'observe' | 'observeHeads' | 'stopAt' | 'from'> {
   readonly source: LayerSource;
   readonly index: number;
   readonly kvFormat: KvFormat;
@@ -24,6 +26,12 @@ export interface LayerPass extends Pick<LayerStep, 'observe' | 'observeHeads' | 
   readonly half?: 'attention' | 'mlp';
   /** Whether the hidden states move on to the output, or stay for another pass over the same input. */
   readonly advance: boolean;
+}
+
+/** What a pass stopped at: one input, of all samples. */
+interface KeptInput extends Disposable {
+  readonly at: 'output' | 'down';
+  readonly rows: Tensor; // (samples * sequenceLength, channels) f32
 }
 
 export class LayerRunner implements Disposable {
@@ -34,6 +42,7 @@ export class LayerRunner implements Disposable {
   readonly #samples: readonly Int32Array[];
   readonly #sequenceLength: number;
   readonly #buffer: BatchBuffer;
+  #kept: KeptInput | undefined;
 
   constructor(options: {
     backend: Backend;
@@ -65,8 +74,11 @@ export class LayerRunner implements Disposable {
     return this.#samples.length * this.#sequenceLength;
   }
 
-  /** One layer, or half of it, over all samples. */
-  run({ source, index, kvFormat, half, advance, ...watch }: LayerPass): void {
+  /**
+   * One layer, or half of it, over all samples. A pass `from` an input that the pass before it has stopped at goes on
+   * there; the layer's parts that wrote this input must still be the same.
+   */
+  run({ source, index, kvFormat, half, advance, from, ...watch }: LayerPass): void {
     const backend = this.#backend;
     const config = this.#config;
     const activations = Object.values(source.linears).map(activationRequest);
@@ -80,19 +92,37 @@ export class LayerRunner implements Disposable {
     const context: DecoderContext = { backend, config, workspace, rope: this.#rope };
     using layer = new DecoderLayer({ context, source, index });
     using cache = this.#createCache(kvFormat);
+    using before = this.#kept;
+    const goesOn = from !== undefined && before?.at === from;
+    this.#kept = this.#roomFor(layer, watch.stopAt);
     for (const step of this.#steps()) {
       const batch = this.#batch(step);
-      const states = this.hidden.rows(step.first * this.#sequenceLength, batch.numTokens);
+      const first = step.first * this.#sequenceLength;
+      const states = this.hidden.rows(first, batch.numTokens);
       const hidden = workspace.hidden.rows(0, batch.numTokens);
       hidden.bytes().set(states.bytes());
-      const work: LayerStep = { hidden, batch, cache, layer: 0, ...watch };
+      const kept = ({ rows }: KeptInput) => rows.rows(first, batch.numTokens).bytes();
+      const input = ({ at }: KeptInput) => layer.linears[at].input.storage.rows(0, batch.numTokens).bytes();
+      if (goesOn) input(before).set(kept(before));
+      const work: LayerStep = { hidden, batch, cache, layer: 0, ...watch, ...(goesOn && { from }) };
       if (half !== 'mlp') layer.runAttention(work);
       if (half !== 'attention') layer.runMlp(work);
       if (advance) states.bytes().set(hidden.bytes());
+      if (this.#kept) kept(this.#kept).set(input(this.#kept));
     }
   }
 
+  /** Room for the input that a pass is to stop at, where another can go on. */
+  #roomFor(layer: DecoderLayer, at: LinearInput | undefined): KeptInput | undefined {
+    if (at !== 'output' && at !== 'down') return undefined;
+    const { channels } = layer.linears[at].input;
+    if (this.rows * channels * 4 > mostKeptBytes) return undefined;
+    const rows = this.#backend.allocate('f32', [this.rows, channels]);
+    return { at, rows, [Symbol.dispose]: () => rows[Symbol.dispose]() };
+  }
+
   [Symbol.dispose](): void {
+    this.#kept?.[Symbol.dispose]();
     this.hidden[Symbol.dispose]();
     this.#rope[Symbol.dispose]();
     this.#buffer[Symbol.dispose]();

@@ -55,10 +55,11 @@ export function roundLayer(weights: LayerWeights, options: RoundOptions): Rounde
     return { linears, meanSquares };
   }
   for (const half of ['attention', 'mlp'] as const) {
-    for (const input of half === 'attention' ? (['qkv', 'output'] as const) : (['gateUp', 'down'] as const)) {
+    const [first, last] = half === 'attention' ? (['qkv', 'output'] as const) : (['gateUp', 'down'] as const);
+    for (const input of [first, last]) {
       round(input, hessiansOf([input], options, { half, stopAt: input, advance: false }).get(input));
     }
-    runner.run({ ...pass, half, advance: true });
+    runner.run({ ...pass, half, from: last, advance: true });
   }
   return { linears, meanSquares };
 }

@@ -27,8 +27,8 @@ export function columnStatistics(
   );
 }
 
-/** Columns of a strip of the Hessian: wide enough to keep products busy, narrow enough to skip half the square. */
-const stripColumns = 512;
+/** Columns of a strip of the Hessian: wide enough to keep products busy, narrow enough to skip almost half the square. */
+const stripColumns = (n: number) => Math.min(512, Math.max(128, 64 * Math.ceil(n / 512)));
 
 export function syrk(operators: NativeOperators, { x, rows, hessian }: Parameters<Backend['syrk']>[0]): void {
   const n = hessian.shape.at(-1)!;
@@ -37,8 +37,9 @@ export function syrk(operators: NativeOperators, { x, rows, hessian }: Parameter
   // Rows of the turned input are what products run along.
   using turned = allocateTensor('f32', [n, rows]);
   operators.transpose!(x.address, n, turned.address, rows, rows, n);
-  for (let first = 0; first < n; first += stripColumns) {
-    const last = Math.min(n, first + stripColumns);
+  const width = stripColumns(n);
+  for (let first = 0; first < n; first += width) {
+    const last = Math.min(n, first + width);
     addProduct(operators, {
       left: { address: turned.address, pitch: rows, rows: last },
       right: { address: turned.address + 4 * first * rows, pitch: rows, rows: last - first },
