@@ -53,7 +53,32 @@ struct TileTarget {
     });
   }
 
-  void write(int row, int vector, VecF total) const {
+  /// totals (Count, kTileVectors).
+  template <int Count>
+  [[gnu::always_inline]] void write(VecF* totals) const {
+    if (width < kTileVectors * kLanes) {
+      VecF left[Count * kTileVectors];  // totals must not be seen in memory: they would be kept there all the time
+      unroll<Count * kTileVectors>([&](auto i) { left[i] = totals[i]; });
+      return write_left(Count, left);
+    }
+    const auto each = [&](auto&& f) __attribute__((always_inline)) {
+      unroll<Count * kTileVectors>([&](auto i) __attribute__((always_inline)) {
+        f(totals[i], i % kTileVectors * kLanes, at + i / kTileVectors * stride + i % kTileVectors * kLanes);
+      });
+    };
+    if (bias) each([&](VecF& total, int64_t first, float*) { total += load(bias + first); });
+    if (accumulate) each([&](VecF& total, int64_t, float* to) { total = load(to) + total; });
+    each([&](VecF& total, int64_t, float* to) { store(to, total); });
+  }
+
+  /// The outputs that are left where a tile of all would go beyond the last: once for all tiles, not in each.
+  [[gnu::noinline]] void write_left(int rows, const VecF* totals) const {
+    for (int row = 0; row < rows; ++row) {
+      for (int vector = 0; vector < kTileVectors; ++vector) write(row, vector, *totals++);
+    }
+  }
+
+  void write(int64_t row, int64_t vector, VecF total) const {
     const int64_t first = vector * kLanes, count = std::min<int64_t>(kLanes, width - first);
     float* to = at + row * stride + first;
     if (count == kLanes) {
@@ -183,7 +208,6 @@ void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* pane
   unroll<Count * kTileVectors>([&](auto i) { totals[i] = VecF{}; });
   const bool wide = weight.wide_scales != 0;
   const int64_t channels = padded_channels(weight.group_size);
-  const int64_t code_bytes = channels * kPanel * weight.bits / 8;
   const int64_t lane_offset = part * kTileVectors * kLanes * 4;
   const int64_t scale_offset = part * kTileVectors * kLanes * (wide ? 4 : 2);
   int64_t position = 0;
@@ -192,16 +216,15 @@ void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* pane
     add_group<Count, bits>(totals, rows, group, position, w + lane_offset, w + bytes + scale_offset, wide, count, ahead);
     w += bytes + weight.scale_bytes();
   };
+  int64_t g = 0;
   if (weight.bits == 4) {
-    for (int64_t g = 0; g < weight.groups; ++g) add(std::integral_constant<int, 4>(), g, code_bytes, channels);
-  } else {
-    for (int64_t g = 0; g < weight.groups; ++g) add(std::integral_constant<int, 8>(), g, code_bytes, channels);
+    for (; g < weight.groups; ++g) add(std::integral_constant<int, 4>(), g, channels * kPanel / 2, channels);
   }
-  if (weight.outliers > 0) {
-    const int64_t count = padded_channels(weight.outliers);
-    add(std::integral_constant<int, 8>(), weight.groups, count * kPanel, count);
+  for (const int64_t groups = weight.groups + (weight.outliers > 0); g < groups; ++g) {
+    const int64_t count = g < weight.groups ? channels : padded_channels(weight.outliers);
+    add(std::integral_constant<int, 8>(), g, count * kPanel, count);
   }
-  unroll<Count * kTileVectors>([&](auto i) { target.write(i / kTileVectors, i % kTileVectors, totals[i]); });
+  target.write<Count>(totals);
 }
 
 using TileFn = void(const TileRows&, const IntegerWeight&, const uint8_t*, int, Ahead, const TileTarget&);
