@@ -98,7 +98,7 @@ void add_channels(Step& step, const Contribution<Rows>& c, int64_t channel) {
 template <int Bits, int Rows>
 void add_step(Step& step, const Terms& terms, Contribution<Rows>& c, const SoftmaxSums& sums, int64_t row) {
   constexpr int kVectors = vectors_beside(Bits < 16 ? weight_planes(Bits) * Rows : Rows);
-  weigh<Bits>(step, terms, c, sums, row);
+  weigh<std::min(Bits, 16)>(step, terms, c, sums, row);  // for values that are floats, of either width, it is the same
   for (int r = 0; r < Rows; ++r) c.sums[r] = sums.values(row + r);
   const int64_t width = value_width(step.kv.head_dim);
   int64_t channel = 0;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "amx_codes.h"
+#include "memory.h"
 
 #if defined(__AMX_TILE__)
 

@@ -10,8 +10,10 @@
 
 #include "half.h"
 
-#if defined(__x86_64__)
+#if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__x86_64__)
+#include <emmintrin.h>  // all that is needed; the other takes a second to read
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
