@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "linear_dense_tiles.h"
+#include "linear_target.h"
 #include "simd.h"
 #include "threads.h"
 #include "unrolled.h"
@@ -56,13 +58,6 @@ struct Bf16 {
 // (10 x 4 KiB of 48 on current cores), and w is read from there for every row of the panel.
 constexpr int64_t kStretchBytes = 4096;
 
-struct Target {
-  const float* bias;
-  float* out;
-  int64_t stride;
-  bool accumulate;
-};
-
 /// Elements [begin, end) of a row of `in`; what came before is in `partial` unless begin is 0.
 struct Stretch {
   int64_t in, begin, end, x_pitch, w_pitch;
@@ -78,7 +73,7 @@ struct Place {
 template <class Type>
 [[gnu::noinline]] void finish(float* sums, int64_t rows, int64_t columns, const typename Type::Element* x,
                               const typename Type::Element* w, const Stretch& stretch, int64_t whole, const Place& place,
-                              const Target& target) {
+                              const LinearTarget& target) {
   for (int64_t r = 0; r < rows && whole < stretch.in; ++r) {
     for (int64_t c = 0; c < columns; ++c) {
       float& sum = sums[r * columns + c];
@@ -102,7 +97,7 @@ template <class Type>
 
 template <class Type, int Rows, int Columns>
 void tile(const typename Type::Element* x, const typename Type::Element* w, const Stretch& stretch, VecF* partial,
-          const Place& place, const Target& target) {
+          const Place& place, const LinearTarget& target) {
   constexpr int kSums = Rows * Columns;
   const int64_t x_pitch = stretch.x_pitch, w_pitch = stretch.w_pitch;
   VecF sums[kSums];
@@ -132,7 +127,7 @@ void tile(const typename Type::Element* x, const typename Type::Element* w, cons
 
 template <class Type>
 using TileFn = void(const typename Type::Element*, const typename Type::Element*, const Stretch&, VecF*, const Place&,
-                    const Target&);
+                    const LinearTarget&);
 
 /// at[rows - 1]. Where columns are left over, a tile of all columns takes some of those before once more; tiles of one
 /// are for weights of fewer rows than that.
@@ -150,7 +145,7 @@ struct Tiles {
 
 template <class Type>
 void run(const typename Type::Element* x, int64_t x_pitch, const typename Type::Element* weight, int64_t w_pitch,
-         int64_t tokens, int64_t in, int64_t n, const Target& target) {
+         int64_t tokens, int64_t in, int64_t n, const LinearTarget& target) {
   static constexpr Tiles<Type, kTileColumns> wide;
   static constexpr Tiles<Type, 1> narrow;
   const int64_t width = n < kTileColumns ? 1 : kTileColumns;
@@ -187,10 +182,14 @@ void run(const typename Type::Element* x, int64_t x_pitch, const typename Type::
 void linear_dense(const void* x, int64_t x_pitch, const void* weight, int64_t weight_pitch, const float* bias, float* out,
                   int64_t tokens, int64_t in, int64_t n, int64_t stride, int64_t column, int32_t bf16,
                   int32_t accumulate) {
-  const Target target{bias, out + column, stride, accumulate != 0};
+  const LinearTarget target{out + column, stride, n, bias, accumulate != 0};
   if (bf16) {
-    run<Bf16>(static_cast<const uint16_t*>(x), x_pitch, static_cast<const uint16_t*>(weight), weight_pitch, tokens, in, n,
-              target);
+    const auto *values = static_cast<const uint16_t*>(x), *rows = static_cast<const uint16_t*>(weight);
+#if defined(__AMX_TILE__)
+    linear_dense_tiles(values, x_pitch, rows, weight_pitch, tokens, in, n, target);
+#else
+    run<Bf16>(values, x_pitch, rows, weight_pitch, tokens, in, n, target);
+#endif
   } else {
     run<F32>(static_cast<const float*>(x), x_pitch, static_cast<const float*>(weight), weight_pitch, tokens, in, n,
              target);
