@@ -1,17 +1,27 @@
 // `npm start` as its first users meet it, on an installed tree: the bundled model quantized once, served, killed at bad
 // moments, started again. Signals go to the whole group of processes, as a terminal sends them.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { availableIsas } from '../../src/backend/cpu/native.ts';
 import { runAtom } from './run-atom.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const cache = mkdtempSync(join(tmpdir(), 'atom-start-'));
 const groups = new Set<ChildProcess>();
-const patience = { timeout: 120_000 };
+const patience = { timeout: 300_000 };
 
 afterAll(() => {
   for (const child of groups) kill(child, 'SIGKILL');
@@ -28,9 +38,11 @@ interface Started {
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-function start(...args: string[]): Started {
+const start = (...args: string[]) => startIn(root, ...args);
+
+function startIn(cwd: string, ...args: string[]): Started {
   const child = spawn('npm', ['start', '--', '--port', '0', '--threads', '1', ...args], {
-    cwd: root,
+    cwd,
     env: { ...process.env, XDG_CACHE_HOME: cache },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -145,6 +157,43 @@ test('another model is served as it is; a command line that is wrong says so', a
   const wrong = start('--no-such-option');
   await expect(wrong.serving()).rejects.toThrow(/unknown option '--no-such-option'/);
 }, 120_000);
+
+// Compiling takes a minute or more, so this is for continuous integration.
+test.runIf(process.env.CI)(
+  'a clone with nothing built compiles the kernels of this machine alone, and says so to who asks for others',
+  async () => {
+    const clone = mkdtempSync(join(cache, 'clone-'));
+    const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' }).split('\0');
+    for (const file of tracked)
+      if (file && existsSync(join(root, file))) cpSync(join(root, file), join(clone, file));
+    symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'));
+    const first = startIn(clone, join(clone, 'models/tiny-classics'));
+    const url = await first.serving();
+    const built = /compiling the native kernels \((.*)\)/.exec(first.output())![1]!.split(', ');
+    expect(built.at(-1)).toBe(availableIsas().at(-1));
+    if (process.platform === 'linux') expect(built).toHaveLength(1);
+    expect(first.output()).toContain(`cpu (${built.at(-1)})`);
+    expect((await answer(url)).length).toBeGreaterThan(20);
+    const page = await (await fetch(url, { headers: { accept: 'text/html' } })).text();
+    expect(page).toContain(readFileSync(join(clone, 'web/dist/index.html'), 'utf8').slice(0, 200));
+    expect(await first.end('SIGINT')).toBe(0);
+    for (const isa of availableIsas().filter((name) => !built.includes(name))) {
+      const command = [join(clone, 'bin/atom.js'), 'generate', 'models/tiny-classics', '--prompt', 'x'];
+      const env = { ...process.env, ATOM_ISA: isa };
+      const { status, stderr } = spawnSync(process.execPath, command, { cwd: clone, env, encoding: 'utf8' });
+      expect(stderr).toMatch(
+        new RegExp(`'${isa}' was asked for.*compiled for ${built.join(', ')} alone.*npm run setup`),
+      );
+      expect(status).toBe(2);
+    }
+    // What there is, is not made again.
+    const second = startIn(clone, join(clone, 'models/tiny-classics'));
+    await second.serving();
+    expect(second.output()).not.toMatch(/compiling|building|installing/);
+    expect(await second.end('SIGINT')).toBe(0);
+  },
+  600_000,
+);
 
 test('a cache that cannot be written is named, with what to do', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'atom-cache-')), 'file');
