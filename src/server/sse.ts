@@ -21,7 +21,6 @@ export class SseStream {
   /** Frames of this turn of the event loop; they go out in one write. */
   #pending = '';
   #scheduled = false;
-  #congested = false;
   #silent = true;
   #ended = false;
   /** Bytes handed to the socket. */
@@ -54,12 +53,13 @@ export class SseStream {
 
   /** Whether the client takes less than it is sent; then `drained` should be awaited before more. */
   get congested(): boolean {
-    return this.#congested;
+    // Asked anew each time: a client may have caught up before anybody has listened for that.
+    return this.#response.writableNeedDrain || this.#response.socket?.writableNeedDrain === true;
   }
 
   /** Waits until the client has taken what was sent. Throws `timeout` where it has stalled, `cancelled` where it left. */
   async drained(): Promise<void> {
-    if (!this.#congested) return;
+    if (!this.congested) return;
     const stall = AbortSignal.timeout(this.#stallSeconds * 1000);
     const left = new AbortController();
     const onClose = () => left.abort();
@@ -70,14 +70,14 @@ export class SseStream {
       const drained = socket?.writableNeedDrain ? socket : this.#response;
       await once(drained, 'drain', { signal: AbortSignal.any([stall, left.signal]) });
     } catch (cause) {
-      if (left.signal.aborted)
+      // A connection that breaks fails the wait before it closes.
+      if (!stall.aborted || left.signal.aborted)
         throw new AtomError('cancelled', 'the client closed the connection', { cause });
       this.#response.destroy();
       throw new AtomError('timeout', `the client took nothing for ${this.#stallSeconds} s`, { cause });
     } finally {
       this.#response.off('close', onClose);
     }
-    this.#congested = false;
   }
 
   /** Sends the last frames and `[DONE]`, and closes the response. */
@@ -97,22 +97,22 @@ export class SseStream {
     const frames = this.#pending;
     this.#pending = '';
     this.bytes += frames.length;
-    this.#congested = !this.#write(frames);
+    this.#write(frames);
   };
 
   /**
    * Node writes a chunk in three pieces, which takes twice as long as one: here it is framed in one text. Only while the
    * response has its connection to itself; a pipelined one waits for those before it. Chunks: RFC 9112, section 7.1.
    */
-  #write(frames: string): boolean {
+  #write(frames: string): void {
     const { socket, chunkedEncoding } = this.#response;
-    if (socket === null || !chunkedEncoding) return this.#response.write(frames);
-    return socket.write(`${Buffer.byteLength(frames).toString(16)}\r\n${frames}\r\n`);
+    if (socket === null || !chunkedEncoding) this.#response.write(frames);
+    else socket.write(`${Buffer.byteLength(frames).toString(16)}\r\n${frames}\r\n`);
   }
 
   #ping(): void {
     // While the client is behind, a ping would only lengthen its queue.
-    if (this.#silent && !this.#congested && !this.#response.destroyed) this.#response.write(': ping\n\n');
+    if (this.#silent && !this.congested && !this.#response.destroyed) this.#response.write(': ping\n\n');
     this.#silent = true;
   }
 }
