@@ -100,6 +100,20 @@ describe('a template with tools', () => {
     );
   });
 
+  test('gets what is no JSON as the text it is', () => {
+    const [call] = calls(['a']).tool_calls;
+    const broken = {
+      role: 'assistant',
+      tool_calls: [{ ...call, function: { name: 'f', arguments: '{"city": ' } }],
+    };
+    const template =
+      '{% if tools %}{% endif %}{% for m in messages %}{{ m.tool_calls | tojson }}{% endfor %}';
+    const prompt = promptOf(template, { messages: [question, broken, result('a', 'no JSON')] });
+    expect(prompt).toContain('"arguments": "{\\"city\\": "');
+    const words = promptOf(strict, { messages: [question, broken, result('a', 'no JSON'), calls(['b'])] });
+    expect(words).toContain('"arguments":"{\\"city\\": "');
+  });
+
   test('does not see fields that clients send as null', () => {
     const empty = {
       role: 'assistant',

@@ -75,7 +75,7 @@ const chatFields: Readonly<Record<string, Bad>> = {
     [{ role: 'user', content: [1] }],
     [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }],
     [{ role: 'tool', content: 'x' }],
-    [{ role: 'assistant', tool_calls: [{ id: 'a', function: { name: 'f', arguments: '{' } }] }],
+    [{ role: 'assistant', tool_calls: [{ id: 'a', function: { name: 'f', arguments: {} } }] }],
   ],
   max_tokens: [...notWhole, 0, -1, 1e6],
   max_completion_tokens: [...notWhole, 0, -1, 1e6],

@@ -1,7 +1,6 @@
 // Messages and tools as the tokens of a prompt: OpenAI's messages in the form chat templates expect, then the template.
 import type { ChatMessage } from '../../tokenizer/chat-template.ts';
 import type { Service } from '../context.ts';
-import { RequestError } from '../openai-errors.ts';
 import type { ChatBodyMessage, ToolBody } from '../schemas/chat.ts';
 import { withToolPrompt } from '../tools/tool-prompt.ts';
 import { encodeWithin } from './prompts.ts';
@@ -36,7 +35,7 @@ export function encodeChat(
   );
 }
 
-function templateMessage(message: ChatBodyMessage, i: number): ChatMessage {
+function templateMessage(message: ChatBodyMessage): ChatMessage {
   const { role, content = message.refusal ?? '', tool_calls: calls, ...rest } = message;
   return {
     ...rest,
@@ -44,7 +43,7 @@ function templateMessage(message: ChatBodyMessage, i: number): ChatMessage {
     role: role === 'developer' ? 'system' : role,
     content: typeof content === 'string' ? content : content.map(textPart),
     ...(calls !== undefined && {
-      tool_calls: calls.map((call, k) => templateCall(call, `messages[${i}].tool_calls[${k}]`)),
+      tool_calls: calls.map(templateCall),
     }),
   };
 }
@@ -56,14 +55,17 @@ const textPart = ({ text, refusal }: { text?: string | undefined; refusal?: stri
 
 type ToolCallBody = NonNullable<ChatBodyMessage['tool_calls']>[number];
 
-/** Templates write the arguments with `tojson`, so they must be an object here, where OpenAI's API has a string. */
-function templateCall(call: ToolCallBody, param: string): object {
+/**
+ * Templates write the arguments with `tojson`, so they must be a value here, where OpenAI's API has a text. What a model wrote
+ * may be no JSON, and its client sends it back with the error it got: that one stays a text.
+ */
+function templateCall(call: ToolCallBody): object {
+  const text = call.function.arguments;
   let args: unknown;
   try {
-    args = JSON.parse(call.function.arguments === '' ? '{}' : call.function.arguments);
-  } catch (cause) {
-    const message = `Invalid '${param}.function.arguments': expected a JSON object as text.`;
-    throw new RequestError('bad-request', message, { param: `${param}.function.arguments`, cause });
+    args = JSON.parse(text === '' ? '{}' : text);
+  } catch {
+    args = text;
   }
   return { ...call, type: 'function', function: { ...call.function, arguments: args } };
 }
