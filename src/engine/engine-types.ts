@@ -5,7 +5,10 @@ import type { SamplingOptions } from './sampling-options.ts';
 export type Grammar =
   | { readonly type: 'json' }
   | { readonly type: 'json-schema'; readonly schema: object | boolean }
-  /** xgrammar's structural tags: fixed text, schemas, and tags that a trigger begins. */
+  /**
+   * xgrammar's structural tags: fixed text, schemas, and tags that a trigger begins. Beside them there is
+   * `{type: 'repeated', content, separator}`: one or more of the content.
+   */
   | { readonly type: 'structural-tag'; readonly format: object }
   | { readonly type: 'regex'; readonly pattern: string }
   /** GBNF-like rules, the first named `root`. */

@@ -380,10 +380,12 @@ describe('tools', () => {
     const named = { type: 'function', function: { name: 'get_weather' } } as const;
     const forced = await server.client.chat.completions.create({ ...required, tool_choice: named });
     expect(forced.choices[0]!.finish_reason).toBe('stop');
-    for (const { grammar } of server.engine.requests) {
-      expect(grammar).toMatchObject({ type: 'structural-tag', format: { type: 'tags_with_separator' } });
-      expect(JSON.stringify(grammar)).toContain('get_weather');
-    }
+    const grammars = server.engine.requests.map(({ grammar }) => grammar);
+    expect(grammars).toMatchObject([
+      { type: 'structural-tag', format: { type: 'repeated' } },
+      { type: 'structural-tag', format: { type: 'or' } },
+    ]);
+    for (const grammar of grammars) expect(JSON.stringify(grammar)).toContain('get_weather');
   });
 
   test('tool_choice none, and one that is no tool', async () => {

@@ -13,8 +13,8 @@ import {
 const names = ['get_weather', 'add'];
 
 /** Text and calls of an answer that came in `pieces`. */
-function read(format: ToolFormat, pieces: readonly string[]) {
-  const parser = new CallParser(format, names);
+function read(format: ToolFormat, pieces: readonly string[], { parallel = true } = {}) {
+  const parser = new CallParser(format, { names, parallel });
   const parts: AnswerPart[] = [...pieces.flatMap((piece) => parser.push(piece)), ...parser.flush()];
   let text = '';
   const calls: { name: string; args: string }[] = [];
@@ -123,6 +123,12 @@ describe('an answer is parted into text and calls, however it is cut', () => {
         expect(read(format, pieces)).toEqual(expected);
       }),
     );
+  });
+
+  test('where calls must not be parallel, those after the first are left out', () => {
+    const answer = `Well.\n<tool_call>${call('arguments', add)}</tool_call>\n<tool_call>${call('arguments', weather)}</tool_call>`;
+    for (const pieces of [[answer], [...answer]])
+      expect(read(hermes, pieces, { parallel: false })).toEqual({ text: 'Well.', calls: [add] });
   });
 
   test('no text is lost or invented when there is no call', () => {

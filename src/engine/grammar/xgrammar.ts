@@ -7,6 +7,7 @@ import { AtomError, reasonOf } from '../../errors.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Grammar } from '../engine-types.ts';
 import { spellClasses } from './character-classes.ts';
+import { repeatedRules } from './repeated-rules.ts';
 import { withOneRulePerString } from './schema-strings.ts';
 
 type XGrammar = typeof import('@mlc-ai/web-xgrammar');
@@ -99,7 +100,7 @@ async function parse(xgrammar: XGrammar, grammar: Grammar): Promise<Rules> {
     case 'json-schema':
       return parseSchema(xgrammar, grammar.schema);
     case 'structural-tag':
-      return parseTag(xgrammar, await withSchemasAsRules(xgrammar, grammar.format));
+      return parseTag(xgrammar, await withRules(xgrammar, grammar.format));
     case 'regex':
       return parseTag(xgrammar, { type: 'regex', pattern: grammar.pattern });
     case 'ebnf':
@@ -116,20 +117,33 @@ const parseTag = ({ Grammar }: XGrammar, format: unknown) =>
 const parseSchema = ({ Grammar }: XGrammar, schema: unknown) =>
   Grammar.fromJSONSchema(JSON.stringify(withOneRulePerString(schema)), false, -1);
 
-/** Structural tags would leave the blanks of their schemas free. */
-async function withSchemasAsRules(xgrammar: XGrammar, value: unknown): Promise<unknown> {
-  if (Array.isArray(value)) return Promise.all(value.map((item) => withSchemasAsRules(xgrammar, item)));
+/**
+ * A structural tag with rules for what xgrammar does not do, or not as it should: schemas, whose blanks it would leave free,
+ * and `repeated`, which it does not know.
+ */
+async function withRules(xgrammar: XGrammar, value: unknown): Promise<unknown> {
+  if (Array.isArray(value)) return Promise.all(value.map((item) => withRules(xgrammar, item)));
   if (typeof value !== 'object' || value === null) return value;
-  if ('type' in value && value.type === 'json_schema' && 'json_schema' in value) {
-    const rules = await parseSchema(xgrammar, value.json_schema);
-    const text = spellClasses(rules.toString(), { inJson: true });
-    rules.dispose();
-    return { type: 'grammar', grammar: text };
+  const { type, json_schema: schema, content, separator } = value as Record<string, unknown>;
+  if (type === 'json_schema' && schema !== undefined) {
+    const rules = textOf(await parseSchema(xgrammar, schema));
+    return { type: 'grammar', grammar: spellClasses(rules, { inJson: true }) };
+  }
+  if (type === 'repeated' && typeof separator === 'string') {
+    const rules = textOf(await parseTag(xgrammar, await withRules(xgrammar, content)));
+    return { type: 'grammar', grammar: repeatedRules(rules, separator) };
   }
   const entries = Object.entries(value).map(
-    async ([key, item]) => [key, await withSchemasAsRules(xgrammar, item)] as const,
+    async ([key, item]) => [key, await withRules(xgrammar, item)] as const,
   );
   return Object.fromEntries(await Promise.all(entries));
+}
+
+/** The rules as text; they are used up. */
+function textOf(rules: Rules): string {
+  const text = rules.toString();
+  rules.dispose();
+  return text;
 }
 
 async function withWholeCharacters({ Grammar }: XGrammar, { type }: Grammar, rules: Rules): Promise<Rules> {

@@ -41,7 +41,7 @@ export function chatTools(body: ChatBody, own: ToolFormat | undefined): ChatTool
     : freeAnswer(format, tools, parallel, responseFormat);
   return {
     tools,
-    newCallParser: () => new CallParser(format, callNames),
+    newCallParser: () => new CallParser(format, { names: callNames, parallel }),
     grammar: tags && { type: 'structural-tag', format: tags },
     namedFunction,
     keepSpecialTokens: format.markersAreSpecial,
@@ -74,7 +74,9 @@ function freeAnswer(
     const answer: TagFormat = { type: 'json_schema', json_schema: schema };
     return { type: 'or', elements: [forcedCalls(format, { tools, parallel }), answer] };
   }
-  return tools.some((tool) => tool.function.strict === true) ? checkedCalls(format, tools) : undefined;
+  return tools.some((tool) => tool.function.strict === true)
+    ? checkedCalls(format, { tools, parallel })
+    : undefined;
 }
 
 function grammarOf(format: ResponseFormat | undefined): Grammar | undefined {

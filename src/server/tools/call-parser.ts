@@ -19,9 +19,17 @@ export interface CallSyntax {
   readonly newId: () => string;
 }
 
+export interface CallParserOptions {
+  /** The functions there are. */
+  readonly names: readonly string[];
+  /** Whether calls after the first count, default true; else they are left out. */
+  readonly parallel?: boolean;
+}
+
 export class CallParser {
   readonly #syntax: CallSyntax;
   readonly #names: ReadonlySet<string>;
+  readonly #parallel: boolean;
   #mode: 'text' | 'between' | 'call';
   #scanner = new CallScanner();
   /** Text not yet judged: what may become `open` (with the space before it) or `close`. */
@@ -31,14 +39,14 @@ export class CallParser {
   #group = { marked: false, calls: 0, begun: false };
   #count = 0;
 
-  /** `names`: the functions there are. */
-  constructor(syntax: CallSyntax, names: readonly string[]) {
+  constructor(syntax: CallSyntax, { names, parallel = true }: CallParserOptions) {
     this.#syntax = syntax;
     this.#names = new Set(names);
+    this.#parallel = parallel;
     this.#mode = syntax.bare === true ? 'between' : 'text';
   }
 
-  /** Calls found so far. */
+  /** Calls found so far, those left out among them. */
   get count(): number {
     return this.#count;
   }
@@ -51,7 +59,7 @@ export class CallParser {
       else if (this.#mode === 'between') rest = this.#readBetween(rest, parts);
       else rest = this.#readCall(rest, parts);
     }
-    return parts;
+    return this.#parallel ? parts : parts.filter((part) => part.type === 'text' || part.index === 0);
   }
 
   /** The answer has ended: what was held back is text, unless it belongs to a call. */

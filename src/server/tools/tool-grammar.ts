@@ -14,14 +14,10 @@ export type TagFormat =
       readonly type: 'triggered_tags';
       readonly triggers: readonly string[];
       readonly tags: readonly Tag[];
-    }
-  | {
-      readonly type: 'tags_with_separator';
-      readonly tags: readonly Tag[];
-      readonly separator: string;
-      readonly at_least_one: boolean;
       readonly stop_after_first: boolean;
-    };
+    }
+  /** The engine's own: one or more. */
+  | { readonly type: 'repeated'; readonly content: TagFormat; readonly separator: string };
 
 interface Tag {
   readonly type: 'tag';
@@ -36,29 +32,28 @@ export interface CallGrammarOptions {
   readonly parallel: boolean;
 }
 
-/** Nothing but one call or more. */
+/** Nothing but one call, or more where they may be parallel. */
 export function forcedCalls(format: ToolFormat, { tools, parallel }: CallGrammarOptions): TagFormat {
   const { before, after, separator } = format.forced;
-  const calls: TagFormat = {
-    type: 'tags_with_separator',
-    tags: tools.map((tool) => callTag(format, tool)),
-    separator,
-    at_least_one: true,
-    stop_after_first: !parallel,
-  };
+  const call: TagFormat = { type: 'or', elements: tools.map((tool) => callTag(format, tool)) };
+  const calls: TagFormat = parallel ? { type: 'repeated', content: call, separator } : call;
   if (format.perCall || before === '') return calls;
   const fixed = (value: string): TagFormat => ({ type: 'const_string', value });
   return { type: 'sequence', elements: [fixed(before), calls, fixed(after)] };
 }
 
 /** Any text, but a call that is begun must keep to its function's schema. */
-export function checkedCalls(format: ToolFormat, tools: readonly ToolBody[]): TagFormat | undefined {
+export function checkedCalls(
+  format: ToolFormat,
+  { tools, parallel }: CallGrammarOptions,
+): TagFormat | undefined {
   // Only a format whose calls each have markers of their own can be told from text.
   if (!format.perCall) return undefined;
   return {
     type: 'triggered_tags',
     triggers: [format.open],
     tags: tools.map((tool) => callTag(format, tool)),
+    stop_after_first: !parallel,
   };
 }
 
