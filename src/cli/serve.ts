@@ -25,6 +25,7 @@ export function serveCommand(): Command {
       Object.entries(values).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
     );
     const file = config === undefined ? {} : { file: config };
+    outliveReaders();
     const options = readServerOptions({ flags, environment: process.env, ...file });
     const model = given ?? bundledModel();
     const preset = options.preset ?? (given === undefined ? 'atom' : undefined);
@@ -39,6 +40,13 @@ function namesOf(model: string, { servedModelName }: ServerOptions): string[] {
   if (servedModelName.length > 0) return servedModelName;
   const hubId = existsSync(model) ? undefined : parseReference(model)?.id;
   return [hubId ?? basename(resolve(model))];
+}
+
+/** A pipe that goes away, with whoever read the log, is no reason to drop the clients. */
+function outliveReaders(): void {
+  // Other commands end with their readers.
+  process.stdout.removeAllListeners('error');
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
 
 function addFlag(command: Command, option: OptionFacts): void {
@@ -137,7 +145,9 @@ interface EndSignals extends Disposable {
 /** A Ctrl-C reaches a program that npm runs twice: from the terminal, and handed on by npm. */
 const ECHO_MILLISECONDS = 500;
 
-/** SIGTERM and SIGINT, counted together. */
+/** Those of a service manager, the keyboard, and a terminal that is closed, counted together. */
+const endings = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
 function endSignals(): EndSignals {
   const waiting: (() => void)[] = [];
   let last = Number.NEGATIVE_INFINITY;
@@ -147,12 +157,12 @@ function endSignals(): EndSignals {
     last = now;
   };
   const next = () => new Promise<void>((resolve) => waiting.push(resolve));
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, onSignal);
+  for (const name of endings) process.on(name, onSignal);
   return {
     first: next(),
     second: next(),
     [Symbol.dispose]() {
-      for (const name of ['SIGTERM', 'SIGINT'] as const) process.off(name, onSignal);
+      for (const name of endings) process.off(name, onSignal);
     },
   };
 }

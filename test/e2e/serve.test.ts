@@ -270,6 +270,34 @@ describe('signals', () => {
     }
   });
 
+  test('a second signal ends the wait; a terminal that closes begins one', async () => {
+    await using own = await serveModel('--kv-memory', '16M', '--max-batch', '64');
+    const busy = Array.from({ length: 48 }, async () => {
+      for await (const _ of await own.client.completions.create({ ...longStream, max_tokens: 900 }));
+    });
+    const outcomes = Promise.allSettled(busy);
+    const load = async () => await (await fetch(`${own.url}/load`)).text();
+    await expect.poll(load, patience).toBe('{"server_load":48}');
+    const ended = own.end('SIGHUP');
+    await expect.poll(async () => (await fetch(`${own.url}/ready`)).status, patience).toBe(503);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    own.child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    const rejected = (await outcomes).filter(({ status }) => status === 'rejected');
+    expect(rejected.length).toBeGreaterThan(0);
+  });
+
+  test.each(['json', 'text'])('it outlives whoever reads its log, in %s', async (format) => {
+    await using own = await serveModel('--kv-memory', '16M', '--log-format', format);
+    own.child.stdout.destroy();
+    own.child.stderr.destroy();
+    for (let i = 0; i < 3; i++) {
+      const answer = await own.client.completions.create({ model, prompt: 'The', max_tokens: 2 });
+      expect(answer.choices).toHaveLength(1);
+    }
+    expect(await own.end('SIGTERM')).toBe(0);
+  });
+
   test('SIGTERM before it is ready ends with code 0', async () => {
     const own = startServing();
     const ended = once(own, 'exit');
