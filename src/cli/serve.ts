@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { Engine } from '../engine/engine.ts';
 import type { EngineInfo } from '../engine/engine-types.ts';
 import { AtomError } from '../errors.ts';
+import { checkAddress } from '../server/listen.ts';
 import { type OptionFacts, optionFacts, type ServerOptions } from '../server/options.ts';
 import { readServerOptions } from '../server/read-options.ts';
 import { type Server, startServer } from '../server/server.ts';
@@ -16,7 +17,7 @@ export function serveCommand(): Command {
   const command = new Command('serve')
     .description('serve a checkpoint over an OpenAI-compatible API')
     .argument('[model]', 'folder of a checkpoint, or its id on the Hub (default: the bundled one, in 4 bits)')
-    .option('--config <file>', 'options from a JSON file, by name');
+    .option('--config <file>', 'options from a JSON file, by name [ATOM_CONFIG]');
   for (const option of optionFacts) addFlag(command, option);
   return command.action(async (given: string | undefined) => {
     const { config, ...values } = command.opts<Record<string, unknown> & { config?: string }>();
@@ -29,6 +30,8 @@ export function serveCommand(): Command {
     const options = readServerOptions({ flags, environment: process.env, ...file });
     const model = given ?? bundledModel();
     const preset = options.preset ?? (given === undefined ? 'atom' : undefined);
+    // Before anything that takes long.
+    await checkAddress(options);
     const folder = await resolveModel(model);
     const path = preset === undefined ? folder : await presetFolder(folder, preset);
     await serve(path, { ...options, servedModelName: namesOf(model, options) });

@@ -4,7 +4,10 @@ import { z } from 'zod';
 
 /** Text from a flag or the environment as the number it spells; anything else is left for the schema to judge. */
 const number = (schema: z.ZodNumber) =>
-  z.preprocess((value) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value), schema);
+  z.preprocess((value) => {
+    const spelt = typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN;
+    return Number.isNaN(spelt) ? value : spelt;
+  }, schema);
 const whole = (low: number, high = Number.MAX_SAFE_INTEGER) => number(z.int().min(low).max(high));
 const seconds = (low: number) =>
   number(

@@ -8,13 +8,20 @@ export interface OptionSources {
   /** By the option's name; only what was given. */
   readonly flags?: Readonly<Record<string, unknown>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Path of a JSON file with options by name. */
+  /** Path of a JSON file with options by name; without it, the variable ATOM_CONFIG names one. */
   readonly file?: string;
 }
 
+const fileVariable = 'ATOM_CONFIG';
+
 /** Throws `bad-option` for an unknown name or a bad value. */
-export function readServerOptions({ flags = {}, environment = {}, file }: OptionSources): ServerOptions {
+export function readServerOptions({
+  flags = {},
+  environment = {},
+  ...sources
+}: OptionSources): ServerOptions {
   refuseMisspelt(environment);
+  const file = sources.file ?? (environment[fileVariable] || undefined);
   const fromFile = file === undefined ? {} : readFile(file);
   const entries = optionFacts.map((option) => {
     const candidates: [unknown, string][] = [
@@ -56,7 +63,7 @@ function readFile(path: string): Record<string, unknown> {
 
 /** A variable that is almost one of ours is a slip; others of the prefix belong to other parts. */
 function refuseMisspelt(environment: Readonly<Record<string, string | undefined>>): void {
-  const known = optionFacts.map(({ variable }) => variable);
+  const known = [fileVariable, ...optionFacts.map(({ variable }) => variable)];
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('ATOM_') || known.includes(name)) continue;
     const hint = suggestion(name, known);

@@ -1,17 +1,15 @@
 // A server's life: it listens at once, loads the model behind, serves, drains, closes. Health routes tell which of these it
 // is at. Signals and the process are the caller's matter.
-import { once } from 'node:events';
-import { rmSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
 import { basename, resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { ServingEngine } from '../engine/engine-types.ts';
-import { AtomError, reasonOf } from '../errors.ts';
+import { AtomError } from '../errors.ts';
 import { buildApp } from './app.ts';
 import { ApiKeys, readKeyFile } from './auth.ts';
 import type { ServerContext } from './context.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { isLoopback, listen } from './listen.ts';
 import { LiveStats } from './live-stats.ts';
 import { createLogger } from './logger.ts';
 import { Metrics } from './metrics.ts';
@@ -135,46 +133,5 @@ export async function startServer({ modelPath, options, load, logger }: StartOpt
     );
   return new Server(app, context, { url, load });
 }
-
-async function listen(app: FastifyInstance, { host, port }: ServerOptions): Promise<string> {
-  const path = socketPath(host);
-  const place = path ?? `${host}:${port}`;
-  try {
-    if (path !== undefined) await removeStaleSocket(path);
-    await app.listen(path === undefined ? { host, port } : { path });
-  } catch (cause) {
-    const busy = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
-    const other = path === undefined ? 'another --port' : 'another --host';
-    const reason = busy ? `another program listens there; choose ${other}` : reasonOf(cause);
-    throw new AtomError('io', `cannot listen on ${place}: ${reason}`, { cause });
-  }
-  if (path !== undefined) return `unix:${path}`;
-  const address = app.server.address();
-  const actual = typeof address === 'object' && address !== null ? address.port : port;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
-}
-
-/** A path as the host is a Unix socket: `/run/atom/socket` or `unix:atom.sock`. */
-function socketPath(host: string): string | undefined {
-  if (host.startsWith('unix:')) return resolve(host.slice('unix:'.length));
-  return host.startsWith('/') ? host : undefined;
-}
-
-/** A server that was killed leaves its socket behind; nobody answers on it. */
-async function removeStaleSocket(path: string): Promise<void> {
-  if (!statSync(path, { throwIfNoEntry: false })?.isSocket()) return;
-  const socket = connect(path);
-  try {
-    await once(socket, 'connect');
-  } catch {
-    rmSync(path, { force: true });
-  } finally {
-    socket.destroy();
-  }
-}
-
-/** Whether only this machine reaches it. */
-const isLoopback = (host: string) =>
-  host === 'localhost' || host === '::1' || host.startsWith('127.') || socketPath(host) !== undefined;
 
 const delay = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());

@@ -1,7 +1,7 @@
 // `atom serve` as its users meet it: the official client against the compiled program and the real small model; signals.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -354,5 +354,22 @@ describe('what keeps it from serving is one line and a code', () => {
     [['--preset', 'no-such'], /no preset 'no-such'/],
   ])('%s', async (options, message) => {
     await expect(serveModel(...options)).rejects.toThrow(message);
+  });
+
+  test('a port that is taken is found out before a model is quantized', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const cache = mkdtempSync(join(tmpdir(), 'atom-serve-'));
+    vi.stubEnv('XDG_CACHE_HOME', cache);
+    try {
+      const { port } = other.address() as AddressInfo;
+      const busy = serveModel('--preset', 'atom', '--port', String(port));
+      await expect(busy).rejects.toThrow(/code 1: atom: cannot listen on .*choose another --port/);
+      expect(readdirSync(cache)).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(cache, { recursive: true });
+      other.close();
+    }
   });
 });

@@ -29,6 +29,13 @@ test('flags go before the environment, that before the file, that before default
   });
 });
 
+test('the environment may name the file', () => {
+  const [named, other] = [fileWith('{"maxQueue": 3}'), fileWith('{"maxQueue": 4}')];
+  expect(readServerOptions({ environment: { ATOM_CONFIG: named } }).maxQueue).toBe(3);
+  expect(readServerOptions({ environment: { ATOM_CONFIG: named }, file: other }).maxQueue).toBe(4);
+  expect(readServerOptions({ environment: { ATOM_CONFIG: '' } }).maxQueue).toBe(256);
+});
+
 test('sizes and lists are read as they are written', () => {
   const read = (environment: Record<string, string>) => readServerOptions({ environment });
   expect(read({ ATOM_KV_MEMORY: '1.5G' }).kvMemory).toBe(1.5 * 2 ** 30);
@@ -38,6 +45,8 @@ test('sizes and lists are read as they are written', () => {
 
 const wrong: [string, Parameters<typeof readServerOptions>[0], RegExp][] = [
   ['a bad flag', { flags: { port: '99999' } }, /^--port: .*"99999"/],
+  ['a flag that is no number', { flags: { port: 'x' } }, /^--port: .*expected number, received string.*"x"/],
+  ['no file that the environment names', { environment: { ATOM_CONFIG: '/no/such' } }, /no\/such cannot be/],
   ['a bad variable', { environment: { ATOM_MAX_QUEUE: '-1' } }, /^ATOM_MAX_QUEUE: .*"-1"/],
   ['a misspelt variable', { environment: { ATOM_PROT: '1' } }, /ATOM_PROT .*did you mean ATOM_PORT\?/],
   ['a bad value in the file', { file: fileWith('{"kvMemory": "much"}') }, /"kvMemory" in .*512M.*"much"/],
