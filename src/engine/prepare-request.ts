@@ -35,14 +35,20 @@ export function prepareRequest(
   const { n = 1, minTokens = 0, priority = 0, logprobs, promptLogprobs, grammar } = request;
   const { maxModelLen, vocabSize, eosTokenIds } = defaults;
   const prompt = Int32Array.from(request.prompt);
-  const unknown = prompt.find((token) => token < 0 || token >= vocabSize);
-  if (unknown !== undefined)
+  // As given: an array of integers makes others of what are none.
+  const place = prompt.findIndex((id, i) => id !== request.prompt[i] || id < 0 || id >= vocabSize);
+  if (place >= 0) {
+    const unknown = request.prompt[place];
     throw new AtomError('bad-request', `the prompt has the token ${unknown}; the model has ${vocabSize}`);
+  }
   const room = maxModelLen - prompt.length;
   const maxTokens = request.maxTokens ?? Math.max(1, room);
   for (const [name, value] of Object.entries({ n, maxTokens, minTokens, logprobs, promptLogprobs }))
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
       throw new AtomError('bad-request', `${name} must be a whole number, not ${value}`);
+  // One that is not in order with all others would be looked for in vain.
+  if (!Number.isFinite(priority))
+    throw new AtomError('bad-request', `the priority must be a number, not ${priority}`);
   if (grammar !== undefined && eosTokenIds.length === 0)
     throw new AtomError(
       'bad-request',
@@ -58,7 +64,7 @@ export function prepareRequest(
     minTokens,
     priority,
     stopTokenIds: [...new Set([...own, ...(request.stopTokenIds ?? [])])],
-    sampling: samplingOf(request, defaults.sampling),
+    sampling: samplingOf(request, defaults),
     ...withoutAbsent({ logprobs, promptLogprobs, grammar }),
   };
   checkFits(prepared, maxModelLen);
@@ -79,16 +85,25 @@ const ranges = {
 
 const samplingNames = Object.keys(ranges) as (keyof typeof ranges)[];
 
-function samplingOf(request: GenerateRequest, recommended: SamplingOptions): SamplingOptions {
+function samplingOf(
+  request: GenerateRequest,
+  { sampling: recommended, vocabSize }: RequestDefaults,
+): SamplingOptions {
   for (const name of samplingNames) {
     const value = request[name];
     const [least, most] = ranges[name];
     if (value !== undefined && !(value >= least && value <= most))
       throw new AtomError('bad-request', `${name} must be from ${least} to ${most}, not ${value}`);
   }
-  const { seed, logitBias } = request;
-  if (seed !== undefined && !Number.isInteger(seed))
-    throw new AtomError('bad-request', `the seed must be a whole number, not ${seed}`);
+  const { seed, topK, logitBias } = request;
+  for (const [name, value] of Object.entries({ seed, topK }))
+    if (value !== undefined && !Number.isInteger(value))
+      throw new AtomError('bad-request', `${name} must be a whole number, not ${value}`);
+  for (const [id, bias] of logitBias ?? []) {
+    if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
+      throw new AtomError('bad-request', `there is a bias for token ${id}; the model has ${vocabSize}`);
+    if (Number.isNaN(bias)) throw new AtomError('bad-request', `the bias of token ${id} is no number`);
+  }
   const given = samplingNames.map((name) => [name, request[name]] as const);
   return { ...recommended, ...withoutAbsent({ ...Object.fromEntries(given), logitBias }) };
 }

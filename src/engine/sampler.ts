@@ -37,6 +37,8 @@ export class Sampler {
     const depth = Math.min(headDepth * temperature, wholeDepth);
     const head = this.#gather(logits, depth);
     const { largest } = head;
+    // A bias or penalty has made it certain.
+    if (largest === Number.POSITIVE_INFINITY) return argmax(logits);
     let { count } = head;
     if (topK > 0) {
       const all = count < topK && depth < wholeDepth;

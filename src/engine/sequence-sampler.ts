@@ -28,7 +28,9 @@ export class SequenceSampler {
 
   constructor({ sampling, prompt, index = 0 }: SequenceSamplerOptions) {
     this.#sampling = sampling;
-    this.#stream = (sampling.seed ?? Math.floor(Math.random() * 2 ** 32)) + index * 2 ** 32;
+    // Of a larger seed the sum would lose the index to rounding.
+    const seed = (sampling.seed ?? Math.floor(Math.random() * 2 ** 32)) % 2 ** 52;
+    this.#stream = seed + index * 2 ** 32;
     const { repetitionPenalty = 1, presencePenalty = 0, frequencyPenalty = 0 } = sampling;
     if (repetitionPenalty === 1 && presencePenalty === 0 && frequencyPenalty === 0) return;
     this.#seen = new Map();

@@ -162,6 +162,8 @@ describe('answers', () => {
   });
 });
 
+const biased = (id: number, bias: number) => ({ prompt: [0], logitBias: new Map([[id, bias]]) });
+
 describe('refusals and ends', () => {
   test.each([
     ['an empty prompt', { prompt: [] }, 'bad-request'],
@@ -171,6 +173,12 @@ describe('refusals and ends', () => {
     ['a negative temperature', { prompt: [0], temperature: -1 }, 'bad-request'],
     ['no answers', { prompt: [0], n: 0 }, 'bad-request'],
     ['half a token', { prompt: [0], maxTokens: 1.5 }, 'bad-request'],
+    ['a prompt of no numbers', { prompt: [Number.NaN] }, 'bad-request'],
+    ['a prompt of fractions', { prompt: [1.5] }, 'bad-request'],
+    ['a priority that is no number', { prompt: [0], priority: Number.NaN }, 'bad-request'],
+    ['half a candidate', { prompt: [0], topK: 1.5 }, 'bad-request'],
+    ['a bias for a token that the model has not', biased(4096, 1), 'bad-request'],
+    ['a bias that is no number', biased(7, Number.NaN), 'bad-request'],
   ])('%s is refused before any event', async (_, request, code) => {
     expect(await codeOf(collect(request))).toBe(code);
   });

@@ -157,9 +157,21 @@ test('bias, bans and masks choose among tokens, and logits are left as they were
   expect([...row]).toEqual([1, 2, 3]);
 });
 
-test('answers of one request draw numbers of their own', () => {
-  expect(draw(logits, 50, { index: 0 })).toEqual(draw(logits, 50, { index: 0 }));
-  expect(draw(logits, 50, { index: 0 })).not.toEqual(draw(logits, 50, { index: 1 }));
+test('a bias without bounds makes a token certain, whatever the filters', () => {
+  const bounds = [Number.POSITIVE_INFINITY, 1e308];
+  for (const filters of [{}, { topP: 0.9 }, { topK: 2 }, { minP: 0.1 }, { temperature: 1e-320 }])
+    for (const bias of bounds) {
+      const options = { ...filters, logitBias: new Map([[1, bias]]) };
+      expect(draw([3, 1, 2], 20, { options })).toEqual(Array(20).fill(1));
+    }
+});
+
+test('answers of one request draw numbers of their own, also from a seed beyond all whole numbers', () => {
+  for (const seed of [1, -1, 2 ** 53, 1e300]) {
+    const of = (index: number) => draw(logits, 50, { index, options: { seed } });
+    expect(of(0)).toEqual(of(0));
+    expect(of(0)).not.toEqual(of(1));
+  }
 });
 
 test('NaN logits are never drawn; all NaN, or all forbidden, is an error', () => {
