@@ -19,7 +19,7 @@ const sampling = {
   presence_penalty: 0.1,
   frequency_penalty: -0.1,
   repetition_penalty: 1.1,
-  logit_bias: { '5': -100, '50256': 1 },
+  logit_bias: { '5': -100, '4095': 1 },
   seed: 7,
   stop: ['\n\n', 'END'],
   stop_token_ids: [1, 2],

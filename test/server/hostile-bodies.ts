@@ -26,7 +26,7 @@ const shared: Readonly<Record<string, Bad>> = {
   presence_penalty: [...notNumbers, -2.1, 2.1],
   frequency_penalty: [...notNumbers, -2.1, 2.1],
   repetition_penalty: [...notNumbers, 0, -1],
-  logit_bias: [1, 'x', [1], { a: 1 }, { '1': 'x' }, { '1': 101 }, { '-1': 1 }],
+  logit_bias: [1, 'x', [1], { a: 1 }, { '1': 'x' }, { '1': 101 }, { '-1': 1 }, { '4096': 1 }],
   seed: ['1', {}, 0.5, true],
   stop: [1, {}, [1], [''], '', Array(65).fill('a')],
   stop_token_ids: [1, ['a'], [-1], [0.5]],

@@ -418,6 +418,11 @@ test('tokens and text go both ways as remote tokenizers expect', async () => {
     eos_token: '<|end_of_text|>',
     chat_template: expect.stringContaining('said the visitor'),
   });
+  // How they find the number of the token that ends a text.
+  const end = { prompt: '<|end_of_text|>', add_special_tokens: false };
+  expect((await tokenize(end)).tokens).toEqual([server.engine.tokenizer.eosId]);
+  const unknown = await server.post('/detokenize', { tokens: [5, 4096] });
+  expect([unknown.status, await unknown.json()]).toMatchObject([400, { error: { param: 'tokens' } }]);
   const chat = await tokenize({ messages: [{ role: 'user', content: 'Hi' }], return_token_strs: true });
   expect(chat.token_strs).toHaveLength(chat.count);
 });

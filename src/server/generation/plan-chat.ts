@@ -41,7 +41,7 @@ export function planChat(context: ServerContext, service: Service, body: ChatBod
   });
   const topLogprobs = body.logprobs === true ? (body.top_logprobs ?? 0) : undefined;
   const request = {
-    ...samplingRequest(body),
+    ...samplingRequest(body, service),
     prompt,
     maxTokens,
     ...withoutUndefined({ logprobs: topLogprobs, grammar }),

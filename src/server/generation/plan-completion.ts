@@ -26,7 +26,7 @@ export async function planCompletion(
   const { tokenizer } = service.engine;
   // Before any of a million prompts is encoded.
   service.admission.checkFits(body.prompt.length * n);
-  const sampling = samplingRequest(body);
+  const sampling = samplingRequest(body, service);
   const encoded: Int32Array[] = [];
   for (const prompt of body.prompt) {
     // Other streams go on between two prompts.

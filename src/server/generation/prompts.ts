@@ -3,6 +3,7 @@ import { AtomError } from '../../errors.ts';
 import type { Service } from '../context.ts';
 import { RequestError } from '../openai-errors.ts';
 import type { Prompt } from '../schemas/completion.ts';
+import { unknownToken } from './sampling-request.ts';
 
 /** How far beyond the context a text is counted, so that its client learns by how much to shorten it. */
 const COUNTED_BEYOND = 2 ** 16;
@@ -48,10 +49,7 @@ export function encodePrompt(service: Service, prompt: Prompt, addSpecialTokens:
     );
   }
   const unknown = prompt.find((id) => id >= vocabSize);
-  if (unknown !== undefined) {
-    const message = `Invalid 'prompt': the token id ${unknown} is not below the vocabulary's size, ${vocabSize}.`;
-    throw new RequestError('bad-request', message, { param: 'prompt', openaiCode: 'invalid_value' });
-  }
+  if (unknown !== undefined) throw unknownToken('prompt', unknown, vocabSize);
   return Int32Array.from(prompt);
 }
 

@@ -1,13 +1,20 @@
 // The sampling fields of a body in the engine's words. What is absent stays absent: the engine then takes the model's own
 // generation settings.
 import type { GenerateRequest } from '../../engine/engine-types.ts';
+import type { Service } from '../context.ts';
 import { RequestError } from '../openai-errors.ts';
 import type { SamplingBody } from '../schemas/sampling.ts';
 import { grammarOf } from './structured-outputs.ts';
 
 export type SamplingRequest = Omit<GenerateRequest, 'prompt' | 'maxTokens' | 'logprobs' | 'promptLogprobs'>;
 
-export function samplingRequest(body: SamplingBody): SamplingRequest {
+/** Throws `bad-request` for a bias of a token that the model does not have. */
+export function samplingRequest(
+  body: SamplingBody,
+  { vocabSize }: Pick<Service, 'vocabSize'>,
+): SamplingRequest {
+  for (const id of body.logit_bias?.keys() ?? [])
+    if (id >= vocabSize) throw unknownToken('logit_bias', id, vocabSize);
   const { stop = [], stop_token_ids: stopTokenIds = [], top_k: topK } = body;
   return withoutUndefined({
     n: body.n,
@@ -47,6 +54,11 @@ export function refuseUnsupported(body: SamplingBody): void {
 
 export function unsupported(param: string, hint: string): RequestError {
   return new RequestError('not-supported', `'${param}' is not supported by this server: ${hint}.`, { param });
+}
+
+export function unknownToken(param: string, id: number, vocabSize: number): RequestError {
+  const message = `Invalid '${param}': the token id ${id} is not below the vocabulary's size, ${vocabSize}.`;
+  return new RequestError('bad-request', message, { param, openaiCode: 'invalid_value' });
 }
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { checkModelName, type ServerContext, type Service, serviceOf } from '../context.ts';
 import { encodeChat } from '../generation/chat-prompt.ts';
+import { unknownToken } from '../generation/sampling-request.ts';
 import { parseBody } from '../schemas/parse.ts';
 import { detokenizeBody, type TokenizeBody, tokenizeBody } from '../schemas/tokenize.ts';
 
@@ -28,9 +29,11 @@ export function tokenizeRoutes(app: FastifyInstance, context: ServerContext): vo
     '/detokenize',
     { config: { doc: { summary: 'Token ids to text', tag: 'Tokens', body: detokenizeBody } } },
     async (request) => {
-      const { engine } = serviceOf(context);
+      const { engine, vocabSize } = serviceOf(context);
       const body = parseBody(detokenizeBody, request.body);
       checkModelName(context, body.model);
+      const unknown = body.tokens.find((id) => id >= vocabSize);
+      if (unknown !== undefined) throw unknownToken('tokens', unknown, vocabSize);
       return {
         prompt: engine.tokenizer.decode(body.tokens, {
           skipSpecialTokens: body.skip_special_tokens ?? false,
