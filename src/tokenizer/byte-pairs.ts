@@ -49,9 +49,14 @@ export class BytePairs {
       : vocabulary.longestEntry;
   }
 
+  /** Whether every piece comes to a token at least. */
+  get countsEveryPiece(): boolean {
+    return Number.isFinite(this.#longestToken);
+  }
+
   /** Appends the ids of a piece that the pre-tokenizer cut. False, and not all of them, where there are more than `most`. */
   encodeInto(ids: number[], piece: string, most: number): boolean {
-    for (const word of this.#wordsApart ? piece.split(wordBorder) : [piece]) {
+    for (const word of this.#wordsApart ? wordsOf(piece) : [piece]) {
       // Merging a word of megabytes takes seconds.
       if (ids.length + word.length / this.#longestToken > most) return false;
       for (const id of this.#encodeWord(word)) ids.push(id);
@@ -142,7 +147,17 @@ export class BytePairs {
 }
 
 /** SentencePiece writes a space as U+2581; a Llama 2 tokenizer gets a whole prompt as one piece. */
-const wordBorder = /(?<=[^▁])(?=▁)/;
+const wordBorder = /(?<=[^▁])▁/g;
+
+/** One after another, since the whole of a text that is too long is never wanted. */
+function* wordsOf(piece: string): Generator<string> {
+  let start = 0;
+  for (const { index } of piece.matchAll(wordBorder)) {
+    yield piece.slice(start, index);
+    start = index;
+  }
+  yield piece.slice(start);
+}
 
 /** Throws `bad-tokenizer` for a merge of, or into, a token that the vocabulary lacks. */
 export function parseBytePairs(file: JsonFile, vocabulary: Vocabulary): BytePairs {
@@ -168,7 +183,7 @@ export function parseBytePairs(file: JsonFile, vocabulary: Vocabulary): BytePair
     const [first, second] = splitMerge(merge, path);
     const both = first + second;
     merges.set(known(first, rank), known(second, rank), { rank, merged: known(both, rank) });
-    wordsApart &&= !wordBorder.test(both);
+    wordsApart &&= both.search(wordBorder) < 0;
   }
   return new BytePairs(vocabulary, { model, merges, wordsApart });
 }

@@ -14,8 +14,20 @@ import {
   quoted,
 } from './tokenizer-files.ts';
 
-/** Cuts one piece further; `atStart` says that the text begins here. */
-type Step = (piece: string, atStart: boolean) => string[];
+interface CutOptions {
+  /** The text begins here. */
+  readonly atStart: boolean;
+  /** More pieces than so many need not be cut: the text is too long already. */
+  readonly most: number;
+}
+
+/** Cuts one piece further. */
+type Step = (piece: string, options: CutOptions) => string[];
+
+export interface SplitTextOptions {
+  readonly atStart: boolean;
+  readonly most?: number;
+}
 
 export class TextSplitter {
   readonly #normalize: (text: string) => string;
@@ -26,11 +38,18 @@ export class TextSplitter {
     this.#steps = steps;
   }
 
-  /** The pieces of a section between added tokens, in order; `atStart` if no text comes before it. */
-  split(section: string, { atStart }: { atStart: boolean }): string[] {
+  /**
+   * The pieces of a section between added tokens, in order; `atStart` if no text comes before it. Of a section of more than
+   * `most` pieces it gives as many and some, but perhaps not all.
+   */
+  split(section: string, { atStart, most = Number.POSITIVE_INFINITY }: SplitTextOptions): string[] {
     let pieces = [section === '' ? '' : this.#normalize(section)];
-    for (const step of this.#steps) {
-      pieces = pieces.flatMap((piece, i) => (piece === '' ? [] : step(piece, atStart && i === 0)));
+    for (const [k, step] of this.#steps.entries()) {
+      // What an earlier step makes may be taken away by a later one.
+      const limit = k === this.#steps.length - 1 ? most : Number.POSITIVE_INFINITY;
+      pieces = pieces.flatMap((piece, i) =>
+        piece === '' ? [] : step(piece, { atStart: atStart && i === 0, most: limit }),
+      );
     }
     return pieces.filter((piece) => piece !== '');
   }
@@ -134,13 +153,15 @@ function splitter(pattern: RegExp, { behavior, invert, path }: SplitOptions): St
   const join =
     typeof behavior === 'string' ? behaviors[behavior.toLowerCase().replaceAll('_', '')] : undefined;
   if (join === undefined) throw badTokenizer(path, `the split behavior ${quoted(behavior)} is not supported`);
-  return (piece) => {
+  const keepsAll = join === behaviors.isolated;
+  return (piece, { most }) => {
     const parts: Part[] = [];
     let end = 0;
     for (const match of piece.matchAll(pattern)) {
       if (match.index > end) parts.push({ text: piece.slice(end, match.index), delimiter: invert });
       if (match[0] !== '') parts.push({ text: match[0], delimiter: !invert });
       end = match.index + match[0].length;
+      if (keepsAll && parts.length > most) return join(parts);
     }
     if (end < piece.length) parts.push({ text: piece.slice(end), delimiter: invert });
     return join(parts);
@@ -179,7 +200,7 @@ function metaspace(config: Json, path: string): Step {
     throw badTokenizer(path, 'a Metaspace pre-tokenizer has an unknown replacement or prepend_scheme');
   }
   const border = new RegExp(`(?=\\u{${mark.codePointAt(0)!.toString(16)}})`, 'u');
-  return (piece, atStart) => {
+  return (piece, { atStart }) => {
     const marked = piece.replaceAll(' ', mark);
     const prepend = !marked.startsWith(mark) && (scheme === 'always' || (scheme === 'first' && atStart));
     const text = prepend ? mark + marked : marked;

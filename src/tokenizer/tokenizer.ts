@@ -149,8 +149,8 @@ export class Tokenizer {
         continue;
       }
       const plain = guard === undefined ? section.text : section.text.replaceAll(guard, '');
-      const atStart = section.start === 0;
-      for (const piece of splitter.split(plain, { atStart }))
+      const left = bytePairs.countsEveryPiece ? most - ids.length : Number.POSITIVE_INFINITY;
+      for (const piece of splitter.split(plain, { atStart: section.start === 0, most: left }))
         if (!bytePairs.encodeInto(ids, piece, most)) throw tooLong();
     }
   }

@@ -60,7 +60,7 @@ describe('health', () => {
 
 describe('draining', () => {
   test('running streams end properly, new requests go elsewhere, then it closes', async () => {
-    const server = await runScript({ answer: () => 'one two three four', stepMs: 30 });
+    const server = await runScript({ answer: () => 'one two three four', stepMs: 250 });
     const running = await server.post('/v1/completions', { ...prompt, stream: true });
     const drained = server.server.drain();
     expect(await statuses(server.get)).toEqual({

@@ -3,9 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { parseTextSplitter } from '../../src/tokenizer/text-splitter.ts';
 import { expectError, llama3Pattern } from './fixtures.ts';
 
-function split(preTokenizer: unknown, text: string, { atStart = true, normalizer = null as unknown } = {}) {
+function split(
+  preTokenizer: unknown,
+  text: string,
+  { atStart = true, most = Infinity, normalizer = null as unknown } = {},
+) {
   const json = { pre_tokenizer: preTokenizer, normalizer };
-  return parseTextSplitter({ path: 'tokenizer.json', json }).split(text, { atStart });
+  return parseTextSplitter({ path: 'tokenizer.json', json }).split(text, { atStart, most });
 }
 
 describe('a Split', () => {
@@ -46,6 +50,18 @@ describe('a Split', () => {
       ' x',
     ]);
   });
+});
+
+test('what is too long is cut to its first pieces, unless some of these may yet be taken away', () => {
+  const text = 'the sea '.repeat(1000);
+  const isolated = { type: 'Split', pattern: { Regex: '[a-z]+' }, behavior: 'Isolated', invert: false };
+  const pieces = split(isolated, text, { most: 10 });
+  expect([pieces.length > 10, pieces.length < 20]).toEqual([true, true]);
+  expect(text.startsWith(pieces.join(''))).toBe(true);
+  expect(split(isolated, text, { most: 4000 })).toHaveLength(4000);
+  const blanks = { type: 'Split', pattern: { Regex: ' ' }, behavior: 'Removed', invert: false };
+  const both = { type: 'Sequence', pretokenizers: [isolated, blanks] };
+  for (const config of [blanks, both]) expect(split(config, text, { most: 10 })).toHaveLength(2000);
 });
 
 describe('ByteLevel', () => {
