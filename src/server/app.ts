@@ -22,10 +22,13 @@ import { metricsRoutes } from './routes/metrics.ts';
 import { modelRoutes } from './routes/models.ts';
 import { openapiRoutes } from './routes/openapi.ts';
 import { tokenizeRoutes } from './routes/tokenize.ts';
+import { cutStalledClients } from './stalled-clients.ts';
 import { serveStaticFiles } from './static-files.ts';
 
 /** Longer than proxies keep an idle connection (nginx: 60 s), so that it is they who close it. */
 const KEEP_ALIVE_SECONDS = 75;
+/** Longer than a stream waits for its client, which then says so in the log. */
+const STALL_SECONDS = 75;
 
 export function buildApp(context: ServerContext): FastifyInstance {
   const { options, lifecycle, logger } = context;
@@ -50,6 +53,7 @@ export function buildApp(context: ServerContext): FastifyInstance {
   });
   const document = new OpenApiDocument(app, context.version);
   acceptJsonBodies(app);
+  cutStalledClients(app, STALL_SECONDS);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler(handleNotFound(app));
   app.server.on('checkExpectation', handleExpectation);
