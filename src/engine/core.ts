@@ -29,7 +29,7 @@ export class EngineCore implements Disposable {
   readonly #runner: Runner;
   readonly #grammars: CoreOptions['grammars'];
   readonly #report = new StepReport();
-  readonly #totals = { promptTokens: 0, generationTokens: 0, steps: 0 };
+  readonly #totals = { promptTokens: 0, generationTokens: 0, steps: 0, stepTokens: 0 };
 
   /** The model must take steps of the plan's `maxStepTokens`; it stays the caller's. */
   constructor({ model, backend, plan, prefixCache = true, speculative = 0, grammars }: CoreOptions) {
@@ -78,6 +78,7 @@ export class EngineCore implements Disposable {
     const times = this.#runner.run(step, this.#report);
     const ran = performance.now();
     this.#totals.steps++;
+    this.#totals.stepTokens += step.numTokens;
     this.#totals.generationTokens += this.#report.numTokens;
     this.scheduler.settle(step);
     for (const { samples } of step.runs) for (const sample of samples) this.#noteFinish(sample);
@@ -96,6 +97,9 @@ export class EngineCore implements Disposable {
       preemptions: counts.preemptions,
       prefixCacheQueries: counts.lookedUp,
       prefixCacheHits: counts.found,
+      drafts: counts.drafts,
+      draftTokens: counts.draftTokens,
+      acceptedTokens: counts.acceptedTokens,
       ...this.#totals,
     };
   }

@@ -109,6 +109,12 @@ export interface EngineStats {
   readonly prefixCacheQueries: number;
   readonly prefixCacheHits: number;
   readonly steps: number;
+  /** Tokens that the steps ran, guesses among them. */
+  readonly stepTokens: number;
+  /** Times that tokens were guessed ahead, how many were, and how many of these became tokens of an answer. */
+  readonly drafts: number;
+  readonly draftTokens: number;
+  readonly acceptedTokens: number;
 }
 
 /** Bits of one linear, as `W4A4`. */
@@ -120,6 +126,17 @@ export interface LayerPrecision {
   readonly executed: string;
 }
 
+/** The cache of keys and values. */
+export interface CacheInfo {
+  readonly blocks: number;
+  /** Tokens of a block. */
+  readonly blockSize: number;
+  /** As `int4` or `bfloat16`. */
+  readonly type: string;
+  /** Whether computed prompts are kept for later ones that begin alike. */
+  readonly prefixCache: boolean;
+}
+
 export interface EngineInfo {
   /** Longest prompt and answer together. */
   readonly maxModelLen: number;
@@ -128,6 +145,7 @@ export interface EngineInfo {
   readonly maxBatch: number;
   /** The precision of each linear; absent where the engine does not tell. */
   readonly layers?: readonly LayerPrecision[];
+  readonly cache?: CacheInfo;
   /** What a log or a page about the server may show of the model and its memory. */
   readonly summary?: Readonly<Record<string, string | number>>;
 }
@@ -141,5 +159,7 @@ export interface ServingEngine {
   /** Ends after a finish event for each answer. Ending the iteration early, or the signal, cancels the request. */
   generate(request: GenerateRequest, options?: { signal?: AbortSignal }): AsyncIterable<GenerateEvent>;
   stats(): EngineStats;
+  /** Calls `listener` after every step of the engine, with the counts so far. */
+  onStep(listener: (stats: EngineStats) => void): void;
   close(): Promise<void>;
 }

@@ -43,6 +43,7 @@ export class Engine implements ServingEngine, AsyncDisposable {
   readonly #streams = new Map<number, RequestStream>();
   readonly #ended: Promise<void>;
   #onFailure: ((error: AtomError) => void)[] = [];
+  #onStep: ((stats: EngineStats) => void)[] = [];
   #stats: EngineStats;
   #failure: AtomError | undefined;
   #closed = false;
@@ -106,6 +107,10 @@ export class Engine implements ServingEngine, AsyncDisposable {
 
   stats(): EngineStats {
     return this.#stats;
+  }
+
+  onStep(listener: (stats: EngineStats) => void): void {
+    this.#onStep.push(listener);
   }
 
   /**
@@ -176,6 +181,7 @@ export class Engine implements ServingEngine, AsyncDisposable {
   /** Messages about requests that have left meanwhile are of no interest. */
   #distribute(message: StepMessage): void {
     const { requestIds, indexes, tokenIds, scores } = message;
+    if (message.stats.steps > this.#stats.steps) for (const listener of this.#onStep) listener(message.stats);
     this.#stats = message.stats;
     for (const { requestId, scores: promptScores } of message.promptScores)
       this.#streams.get(requestId)?.promptScores(promptScores);

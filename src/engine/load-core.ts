@@ -10,7 +10,7 @@ import { EngineCore } from './core.ts';
 import type { EngineInfo } from './engine-types.ts';
 import { GrammarThread } from './grammar/grammar-thread.ts';
 import type { EngineOptions } from './options.ts';
-import { layerPrecisions, schemeOf } from './precision.ts';
+import { cacheType, layerPrecisions, schemeOf } from './precision.ts';
 import {
   defaultBatch,
   defaultBlockSize,
@@ -60,7 +60,8 @@ export function loadCore(path: string, options: EngineOptions = {}): LoadedCore 
     const { vocabSize, eosTokenIds } = config;
     const grammars = own(new GrammarThread({ modelPath: path, vocabSize, eosTokenIds }));
     const core = own(new EngineCore({ model, backend, plan, prefixCache, speculative, grammars }));
-    const info = infoOf({ checkpoint, model, backend, plan, seconds: (performance.now() - begin) / 1000 });
+    const seconds = (performance.now() - begin) / 1000;
+    const info = infoOf({ checkpoint, model, backend, plan, compute, prefixCache, seconds });
     return { core, info, grammars, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
@@ -87,10 +88,12 @@ interface Loaded {
   readonly model: Model;
   readonly backend: Backend;
   readonly plan: EnginePlan;
+  readonly compute: 'f32' | 'bf16';
+  readonly prefixCache: boolean;
   readonly seconds: number;
 }
 
-function infoOf({ checkpoint, model, backend, plan, seconds }: Loaded): EngineInfo {
+function infoOf({ checkpoint, model, backend, plan, compute, prefixCache, seconds }: Loaded): EngineInfo {
   const layers = layerPrecisions(checkpoint, model);
   const { maxModelLen, maxBatch, numBlocks, blockSize, kvBytes } = plan;
   return {
@@ -98,6 +101,7 @@ function infoOf({ checkpoint, model, backend, plan, seconds }: Loaded): EngineIn
     maxBatch,
     vocabSize: model.config.vocabSize,
     layers,
+    cache: { blocks: numBlocks, blockSize, type: cacheType(checkpoint, compute), prefixCache },
     summary: {
       architecture: model.config.architecture,
       scheme: schemeOf(checkpoint, layers),

@@ -29,6 +29,14 @@ export function schemeOf({ quantization }: Checkpoint, layers: readonly LayerPre
   return `${first.declared} ${cache}${note}`;
 }
 
+/** What the cache holds in the first layer, as a type of numbers. */
+export function cacheType({ quantization }: Checkpoint, compute: 'f32' | 'bf16'): string {
+  const type = (bits: number) => (bits < 16 ? `int${bits}` : bits === 16 ? 'bfloat16' : 'float32');
+  const plain = compute === 'f32' ? 32 : 16;
+  const { keyBits, valueBits } = quantization?.kvOf(0) ?? { keyBits: plain, valueBits: plain };
+  return keyBits === valueBits ? type(keyBits) : `${type(keyBits)}/${type(valueBits)}`;
+}
+
 function declaredBits(checkpoint: Checkpoint, { layer, input }: LinearFormats): string {
   const { config, quantization, tensors } = checkpoint;
   const head = lmHead(config);

@@ -30,8 +30,11 @@ export class Scheduler {
   /** All answers of a request that have not ended. */
   readonly #open = new Map<number, Sequence[]>();
   #arrivals = 0;
-  /** Since the start: sequences that gave their blocks back, tokens looked up in the cache and found there. */
-  readonly counts = { preemptions: 0, lookedUp: 0, found: 0 };
+  /**
+   * Since the start: sequences that gave their blocks back, tokens looked up in the cache and found there, runs with guesses,
+   * their guesses, and those that were right.
+   */
+  readonly counts = { preemptions: 0, lookedUp: 0, found: 0, drafts: 0, draftTokens: 0, acceptedTokens: 0 };
 
   /** Throws `bad-option` where one sequence of the longest length would not fit. */
   constructor(options: SchedulerOptions) {
@@ -102,7 +105,13 @@ export class Scheduler {
 
   /** Takes note of a step that was run, its tokens appended to the sequences that sample. */
   settle(step: Step): void {
-    for (const { sequence, start, count, samples } of step.runs) {
+    for (const { sequence, start, count, guesses, samples } of step.runs) {
+      if (guesses > 0) {
+        this.counts.drafts++;
+        this.counts.draftTokens += guesses;
+        // One token is sampled without any guess.
+        this.counts.acceptedTokens += Math.max(0, sequence.length - (start + 1) - 1);
+      }
       sequence.computed = computedAfter(sequence, start + count);
       sequence.table.register(sequence.tokens, sequence.computed);
       for (const sample of samples) {

@@ -2,7 +2,7 @@
 // It samples by itself while the server runs; a page that is opened late still sees what was before.
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { EngineStats, FinishEvent } from '../engine/engine-types.ts';
-import type { TimingObserver } from './generation/request-timer.ts';
+import type { CompletedRequest, TimingObserver } from './generation/request-timer.ts';
 import type { Latencies, LiveSample, Percentiles } from './stats-reply.ts';
 
 const KEPT_SECONDS = 300;
@@ -38,7 +38,7 @@ export class LiveStats implements TimingObserver, Disposable {
 
   answered(_event: FinishEvent): void {}
 
-  completed(seconds: number): void {
+  completed({ seconds }: CompletedRequest): void {
     this.#endToEnd.push(seconds);
   }
 

@@ -1,8 +1,9 @@
-// What Prometheus scrapes: the names that dashboards of this field read (vLLM's), then our own under `atom:`.
-// The engine's gauges and counters are read when scraped; times are observed as they happen.
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { EngineStats, FinishEvent } from '../engine/engine-types.ts';
-import type { TimingObserver } from './generation/request-timer.ts';
+// What Prometheus scrapes of requests: the names that dashboards of this field read (vLLM's), then our own under `atom:`.
+// Times are observed as they happen; what the engine counts by itself is in engine-metrics.ts.
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import type { FinishEvent } from '../engine/engine-types.ts';
+import { EngineMetrics, type WatchedEngine } from './engine-metrics.ts';
+import type { CompletedRequest, TimingObserver } from './generation/request-timer.ts';
 import {
   answersBounds,
   betweenTokensBounds,
@@ -12,12 +13,11 @@ import {
 } from './metric-bounds.ts';
 
 /** Why a request ended without its answer. */
-export type AbortReason = 'disconnect' | 'timeout' | 'shutdown' | 'failure';
+const abortReasons = ['disconnect', 'timeout', 'shutdown', 'failure'] as const;
+export type AbortReason = (typeof abortReasons)[number];
 
 export interface MetricsOptions {
   readonly modelName: string;
-  /** undefined until the model is loaded. */
-  readonly stats: () => EngineStats | undefined;
   /** Requests refused so far, by reason. */
   readonly rejections: () => Readonly<Record<string, number>>;
 }
@@ -32,6 +32,7 @@ const names = ['model_name', 'engine'] as const;
 
 export class Metrics implements TimingObserver {
   readonly registry = new Registry();
+  readonly #engine: EngineMetrics;
   readonly #labels: { readonly model_name: string; readonly engine: string };
   readonly #finished = this.#counter('vllm:request_success_total', 'answers given', ['finished_reason']);
   readonly #aborted = this.#counter('atom:requests_aborted_total', 'requests without an answer', ['reason']);
@@ -51,7 +52,7 @@ export class Metrics implements TimingObserver {
   readonly #paramsN = this.#histogram('vllm:request_params_n', answersBounds);
   readonly #paramsMaxTokens = this.#histogram('vllm:request_params_max_tokens', tokenBounds);
 
-  constructor({ modelName, stats, rejections }: MetricsOptions) {
+  constructor({ modelName, rejections }: MetricsOptions) {
     this.#labels = { model_name: modelName, engine: '0' };
     const { registry } = this;
     collectDefaultMetrics({ register: registry });
@@ -68,12 +69,21 @@ export class Metrics implements TimingObserver {
       buckets: firstTokenBounds,
       registers: [registry],
     });
-    this.#engineMetrics(stats);
+    this.#engine = new EngineMetrics(registry, this.#labels);
     const refused = this.#counter('vllm:admission_rejections_total', 'requests refused', ['reason'], () => {
       refused.reset();
       for (const [reason, count] of Object.entries(rejections()))
         refused.inc({ ...this.#labels, reason }, count);
     });
+    // A counter that is not there before it counts hides its first increase.
+    for (const finished_reason of ['stop', 'length'])
+      this.#finished.inc({ ...this.#labels, finished_reason }, 0);
+    for (const reason of abortReasons) this.#aborted.inc({ ...this.#labels, reason }, 0);
+  }
+
+  /** Tells of the engine, once it is loaded. */
+  watch(engine: WatchedEngine): void {
+    this.#engine.watch(engine);
   }
 
   /** The text of /metrics. */
@@ -123,57 +133,15 @@ export class Metrics implements TimingObserver {
     this.#inference.observe(this.#labels, prefillSeconds + decodeSeconds);
     this.#promptTokens.observe(this.#labels, promptTokens);
     this.#generationTokens.observe(this.#labels, completionTokens);
-    this.#maxGeneration.observe(this.#labels, completionTokens);
   }
 
-  completed(seconds: number): void {
+  completed({ seconds, longestAnswer }: CompletedRequest): void {
     this.#endToEnd.observe(this.#labels, seconds);
+    this.#maxGeneration.observe(this.#labels, longestAnswer);
   }
 
   aborted(reason: AbortReason): void {
     this.#aborted.inc({ ...this.#labels, reason });
-  }
-
-  #engineMetrics(stats: () => EngineStats | undefined): void {
-    const gauge = (name: string, help: string, read: (stats: EngineStats) => number) => {
-      const labels = this.#labels;
-      new Gauge({
-        name,
-        help,
-        labelNames: names,
-        registers: [this.registry],
-        collect() {
-          const current = stats();
-          if (current !== undefined) this.set(labels, read(current));
-        },
-      });
-    };
-    const counter = (name: string, help: string, read: (stats: EngineStats) => number) => {
-      const metric = this.#counter(name, help, [], () => {
-        const current = stats();
-        metric.reset();
-        metric.inc(this.#labels, current === undefined ? 0 : read(current));
-      });
-    };
-    const occupancy = ({ kvBlocksUsed, kvBlocksTotal }: EngineStats) =>
-      kvBlocksUsed / Math.max(1, kvBlocksTotal);
-    gauge('vllm:num_requests_running', 'sequences in the batch', ({ running }) => running);
-    gauge('vllm:num_requests_waiting', 'sequences in the queue', ({ waiting }) => waiting);
-    gauge('vllm:kv_cache_usage_perc', 'share of KV blocks in use, 0 to 1', occupancy);
-    gauge('vllm:gpu_cache_usage_perc', 'the same under its older name', occupancy);
-    counter(
-      'vllm:prompt_tokens_total',
-      'prompt tokens computed or found',
-      ({ promptTokens }) => promptTokens,
-    );
-    counter('vllm:generation_tokens_total', 'tokens generated', ({ generationTokens }) => generationTokens);
-    counter(
-      'vllm:num_preemptions_total',
-      'sequences put back into the queue',
-      ({ preemptions }) => preemptions,
-    );
-    counter('vllm:prefix_cache_queries_total', 'prompt tokens looked up', (all) => all.prefixCacheQueries);
-    counter('vllm:prefix_cache_hits_total', 'prompt tokens found', ({ prefixCacheHits }) => prefixCacheHits);
   }
 
   #counter<L extends string>(

@@ -73,6 +73,7 @@ export class Server {
         throw new AtomError('closed', 'the server was closed while the model was loading');
       }
       this.#context.service = serviceFor(this.#context, engine);
+      this.#context.metrics.watch(engine);
       lifecycle.advance('ready');
       logger.info({ model: this.#context.modelNames[0], ...engine.info.summary }, 'ready');
     } catch (error) {
@@ -117,7 +118,6 @@ export async function startServer({ modelPath, options, load, logger }: StartOpt
     keys: new ApiKeys(keys),
     metrics: new Metrics({
       modelName: modelNames[0],
-      stats: engineStats,
       rejections: () => ({ ...context.service?.admission.rejections }),
     }),
     liveStats: new LiveStats(engineStats),

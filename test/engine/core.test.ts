@@ -192,4 +192,11 @@ test('text that repeats itself takes fewer steps with guesses', () => {
   const guessed = tokensOf(model, { speculative: 6 }, [request()]);
   expect(guessed.tokens).toEqual(plain.tokens);
   expect(guessed.stats.steps).toBeLessThan(plain.stats.steps);
+  const { steps, drafts, draftTokens, acceptedTokens, promptTokens, generationTokens } = guessed.stats;
+  // Every guess that was right saved a step; the prompt's last step gives a token too.
+  const promptSteps = Math.ceil(promptTokens / 64);
+  expect(generationTokens).toBe(steps - promptSteps + 1 + acceptedTokens);
+  expect([drafts <= steps, acceptedTokens > 0, acceptedTokens <= draftTokens]).toEqual([true, true, true]);
+  expect(guessed.stats.stepTokens).toBe(promptTokens + steps - promptSteps + draftTokens);
+  expect(plain.stats).toMatchObject({ drafts: 0, draftTokens: 0, acceptedTokens: 0 });
 });

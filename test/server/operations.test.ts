@@ -353,6 +353,9 @@ test('metrics have the names that dashboards read', async () => {
     'num_preemptions_total',
     'prefix_cache_queries_total',
     'prefix_cache_hits_total',
+    'spec_decode_num_drafts_total',
+    'spec_decode_num_draft_tokens_total',
+    'spec_decode_num_accepted_tokens_total',
   ];
   for (const name of [...gauges, ...counters])
     expect([name, value(`vllm:${name}${labels}`) >= 0]).toEqual([name, true]);
@@ -370,12 +373,19 @@ test('metrics have the names that dashboards read', async () => {
     'request_max_num_generation_tokens',
     'request_params_n',
     'request_params_max_tokens',
+    'iteration_tokens_total',
   ];
   for (const name of histograms)
     expect([name, value(`vllm:${name}_count${labels}`) >= 1]).toEqual([name, true]);
   expect(
     value('vllm:request_success_total{model_name="tiny-classics",engine="0",finished_reason="stop"}'),
   ).toBe(1);
+  const cache = 'block_size="32",num_gpu_blocks="64",cache_dtype="int4",enable_prefix_caching="True"';
+  expect(text).toContain(`vllm:cache_config_info{model_name="tiny-classics",engine="0",${cache}} 1\n`);
+  // The first failure counts as an increase.
+  expect(value('atom:requests_aborted_total{model_name="tiny-classics",engine="0",reason="failure"}')).toBe(
+    0,
+  );
   expect(text).toContain('http_requests_total{handler="/v1/completions",method="POST",status="2xx"} 1');
   expect(text).toContain('http_requests_total{handler="none",method="POST",status="4xx"} 1');
 });

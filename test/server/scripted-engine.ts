@@ -34,11 +34,13 @@ export class ScriptedEngine implements ServingEngine {
   active = 0;
   aborted = 0;
   readonly #script: Script;
-  #counts = { promptTokens: 0, generationTokens: 0 };
+  readonly #listeners: ((stats: EngineStats) => void)[] = [];
+  #counts = { promptTokens: 0, generationTokens: 0, steps: 0, stepTokens: 0 };
 
   constructor(script: Script = {}) {
     this.#script = script;
-    this.info = { maxModelLen: 1024, vocabSize: 4096, maxBatch: script.maxBatch ?? 8 };
+    const cache = { blocks: 64, blockSize: 32, type: 'int4', prefixCache: true };
+    this.info = { maxModelLen: 1024, vocabSize: 4096, maxBatch: script.maxBatch ?? 8, cache };
   }
 
   async *generate(
@@ -68,6 +70,9 @@ export class ScriptedEngine implements ServingEngine {
         if (stepMs > 0) await sleep(stepMs, undefined, { signal }).catch(() => {});
         else await new Promise((done) => setImmediate(done));
         if (signal?.aborted) throw new AtomError('cancelled', 'cancelled', { cause: signal.reason });
+        this.#counts.steps++;
+        this.#counts.stepTokens += open.length;
+        for (const listener of this.#listeners) listener(this.stats());
         for (const sequence of open) {
           const { index, ids, detokenizer, count } = sequence;
           if (count === failAt) throw new AtomError('internal', 'the script says so');
@@ -94,8 +99,19 @@ export class ScriptedEngine implements ServingEngine {
   }
 
   stats(): EngineStats {
-    const idle = { waiting: 0, kvBlocksTotal: 64, kvBlocksUsed: this.active, preemptions: 0, steps: 0 };
-    return { ...idle, running: this.active, ...this.#counts, prefixCacheQueries: 0, prefixCacheHits: 0 };
+    const idle = { waiting: 0, kvBlocksTotal: 64, kvBlocksUsed: this.active, preemptions: 0 };
+    const unused = {
+      prefixCacheQueries: 0,
+      prefixCacheHits: 0,
+      drafts: 0,
+      draftTokens: 0,
+      acceptedTokens: 0,
+    };
+    return { ...idle, running: this.active, ...this.#counts, ...unused };
+  }
+
+  onStep(listener: (stats: EngineStats) => void): void {
+    this.#listeners.push(listener);
   }
 
   async close(): Promise<void> {

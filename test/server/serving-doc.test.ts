@@ -34,7 +34,7 @@ test('every option with its variable, default and meaning', () => {
 });
 
 test('every metric with its kind and meaning', async () => {
-  const { registry } = new Metrics({ modelName: 'm', stats: () => undefined, rejections: () => ({}) });
+  const { registry } = new Metrics({ modelName: 'm', rejections: () => ({}) });
   const own = (await registry.getMetricsAsJSON()).filter(({ name }) => !/^(process|nodejs)_/.test(name));
   const rows = own.map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`);
   expectSection('metrics', ['| metric | kind | meaning |', '|---|---|---|', ...rows]);

@@ -2,13 +2,19 @@
 // and the request's line in the log.
 import type { FinishEvent } from '../../engine/engine-types.ts';
 
+export interface CompletedRequest {
+  readonly seconds: number;
+  /** Tokens of the longest of its answers. */
+  readonly longestAnswer: number;
+}
+
 export interface TimingObserver {
   firstToken(seconds: number): void;
   nextToken(seconds: number): void;
   /** One answer has ended. */
   answered(event: FinishEvent): void;
   /** All have, and the last byte is handed over. */
-  completed(seconds: number): void;
+  completed(request: CompletedRequest): void;
 }
 
 export class RequestTimer {
@@ -16,6 +22,7 @@ export class RequestTimer {
   readonly #start = performance.now();
   readonly #lastTokenAt: (number | undefined)[] = [];
   #firstTokenAt: number | undefined;
+  #longestAnswer = 0;
 
   constructor(observers: readonly TimingObserver[]) {
     this.#observers = observers;
@@ -43,10 +50,12 @@ export class RequestTimer {
   }
 
   answered(event: FinishEvent): void {
+    this.#longestAnswer = Math.max(this.#longestAnswer, event.usage.completionTokens);
     for (const observer of this.#observers) observer.answered(event);
   }
 
   completed(): void {
-    for (const observer of this.#observers) observer.completed(this.seconds);
+    const completed = { seconds: this.seconds, longestAnswer: this.#longestAnswer };
+    for (const observer of this.#observers) observer.completed(completed);
   }
 }
