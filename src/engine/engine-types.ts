@@ -54,6 +54,8 @@ export interface TokenLogprob {
   readonly tokenId: number;
   /** Natural logarithm of the probability that the model gives the token, before anything changes its logits. */
   readonly logprob: number;
+  /** 1 for the most probable token; equals share a rank. */
+  readonly rank: number;
   /** The most probable tokens, the first of them first; then the token itself, where it is not one of them. */
   readonly topLogprobs: readonly TopLogprob[];
 }

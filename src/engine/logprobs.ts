@@ -8,15 +8,20 @@ import type { TokenLogprob, TopLogprob } from './engine-types.ts';
 export function tokenLogprob(logits: Float32Array, tokenId: number, top: number): TokenLogprob {
   let largest = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) if (logits[id]! > largest) largest = logits[id]!;
+  const own = logits[tokenId]!;
   let sum = 0;
-  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - largest);
+  let rank = 1;
+  for (let id = 0; id < logits.length; id++) {
+    sum += Math.exp(logits[id]! - largest);
+    rank += +(logits[id]! > own);
+  }
   const logTotal = largest + Math.log(sum);
   const topLogprobs = mostProbable(logits, top).map(
     (id): TopLogprob => ({ tokenId: id, logprob: logits[id]! - logTotal }),
   );
-  const logprob = logits[tokenId]! - logTotal;
+  const logprob = own - logTotal;
   if (!topLogprobs.some((candidate) => candidate.tokenId === tokenId)) topLogprobs.push({ tokenId, logprob });
-  return { tokenId, logprob, topLogprobs };
+  return { tokenId, logprob, rank, topLogprobs };
 }
 
 /** Ids of the `count` largest logits, by insertion: the few that are asked for make a heap needless. */

@@ -183,7 +183,9 @@ test('NaN logits are never drawn; all NaN, or all forbidden, is an error', () =>
 
 test('log-probabilities are the log softmax, the most probable first', () => {
   const total = Math.log(logits.reduce((sum, x) => sum + Math.exp(x), 0));
-  const { tokenId, logprob, topLogprobs } = tokenLogprob(logits, 3, 2);
+  const { tokenId, logprob, rank, topLogprobs } = tokenLogprob(logits, 3, 2);
+  expect(rank).toBe(4);
+  expect([0, 3].map((id) => tokenLogprob(Float32Array.from([1, 1, 1, 2]), id, 0).rank)).toEqual([2, 1]);
   expect(tokenId).toBe(3);
   expect(logprob).toBeCloseTo(-total, 12);
   expect(topLogprobs.map((top) => top.tokenId)).toEqual([1, 2, 3]);

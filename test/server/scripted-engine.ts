@@ -54,7 +54,9 @@ export class ScriptedEngine implements ServingEngine {
     this.#counts.promptTokens += prompt.length;
     try {
       if (promptLogprobs !== undefined) {
-        const scored = Array.from(prompt, (id, i) => (i === 0 ? null : { tokenId: id, ...scoresOf(id) }));
+        const scored = Array.from(prompt, (id, i) =>
+          i === 0 ? null : { tokenId: id, rank: id, ...scoresOf(id) },
+        );
         yield { type: 'prompt-logprobs', logprobs: scored };
       }
       const sequences = Array.from({ length: n }, (_, index) => {

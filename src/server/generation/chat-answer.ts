@@ -1,5 +1,5 @@
 // Answers of /v1/chat/completions: content and tool calls by choice.
-import type { GenerateEvent } from '../../engine/engine-types.ts';
+import type { GenerateEvent, PromptLogprobsEvent } from '../../engine/engine-types.ts';
 import type { AnswerPart, CallParser } from '../tools/call-parser.ts';
 import {
   type AnswerHead,
@@ -10,6 +10,7 @@ import {
   usageSuffix,
 } from './answer.ts';
 import { type ChatLogprob, chatLogprob } from './chat-logprobs.ts';
+import type { PromptLogprobs } from './prompt-logprobs.ts';
 import type { TokenNames } from './token-names.ts';
 import type { Usage } from './usage.ts';
 
@@ -44,7 +45,10 @@ export interface ChatAnswerOptions {
   readonly newCallParser: (() => CallParser) | undefined;
   /** The client named the function, so that calling it is the ordinary end. */
   readonly namedFunction: boolean;
-  readonly returnTokenIds: boolean;
+  /** The prompt's tokens, where the client asks for tokens. */
+  readonly promptIds?: Int32Array;
+  /** Makes `prompt_logprobs` of what the engine says of the prompt, where the client asks for it. */
+  readonly scorePrompt?: (event: PromptLogprobsEvent) => PromptLogprobs;
 }
 
 export class ChatAnswer implements AnswerWriter<ChatDelta> {
@@ -53,26 +57,33 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
   readonly #prefix: string;
   readonly #parsers: (CallParser | undefined)[];
   readonly #begun: boolean[];
+  #promptLogprobs: PromptLogprobs | null = null;
+  /** The field of the first frame. */
+  #promptIds: string;
 
   constructor(options: ChatAnswerOptions) {
     this.choices = options.choices;
     this.#options = options;
     this.#prefix = framePrefix('chat.completion.chunk', options.head);
     this.#parsers = Array.from({ length: options.choices }, () => options.newCallParser?.());
+    this.#promptIds = options.promptIds ? `,"prompt_token_ids":[${options.promptIds.join(',')}]` : '';
     this.#begun = Array.from({ length: options.choices }, () => false);
   }
 
   deltas({ firstChoice }: Job, event: GenerateEvent): ChoiceDelta<ChatDelta>[] {
-    if (event.type === 'prompt-logprobs') return [];
+    const { topLogprobs, names, promptIds, scorePrompt } = this.#options;
+    if (event.type === 'prompt-logprobs') {
+      this.#promptLogprobs = scorePrompt?.(event) ?? null;
+      return [];
+    }
     const choice = firstChoice + event.index;
-    const { topLogprobs, names, returnTokenIds } = this.#options;
     const parser = this.#parsers[choice];
     const parts = partsOf(event, parser);
     const deltas = parts.map((part) => toDelta({ delta: deltaOf(part) }));
     if (event.type === 'token') {
       const logprobs = topLogprobs === undefined ? [] : [chatLogprob(event, names, topLogprobs)];
-      const tokenIds = returnTokenIds ? [event.tokenId] : [];
-      if (logprobs.length > 0 || returnTokenIds)
+      const tokenIds = promptIds ? [event.tokenId] : [];
+      if (logprobs.length > 0 || promptIds)
         deltas[0] = toDelta({ delta: deltas[0]?.delta ?? {}, logprobs, tokenIds });
     } else {
       deltas.push(toDelta({ finish: this.#finishOf(event.reason, parser) }));
@@ -89,9 +100,11 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
     usage: Usage | null | undefined,
   ): string {
     const lists = logprobs.length === 0 ? 'null' : `{"content":${JSON.stringify(logprobs)},"refusal":null}`;
-    const ids = this.#options.returnTokenIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
+    const ids = this.#options.promptIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
+    const promptIds = this.#promptIds;
+    this.#promptIds = '';
     const reason = finish === null ? 'null' : `"${finish}"`;
-    return `${this.#prefix}{"index":${choice},"delta":${JSON.stringify(delta)},"logprobs":${lists},"finish_reason":${reason}${ids}}]${usageSuffix(usage)}`;
+    return `${this.#prefix}{"index":${choice},"delta":${JSON.stringify(delta)},"logprobs":${lists},"finish_reason":${reason}${ids}}]${promptIds}${usageSuffix(usage)}`;
   }
 
   usageFrame(usage: Usage): string {
@@ -99,7 +112,7 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
   }
 
   body(deltas: readonly (readonly ChatDelta[])[], usage: Usage): object {
-    const { head, topLogprobs, returnTokenIds } = this.#options;
+    const { head, topLogprobs, promptIds, scorePrompt } = this.#options;
     const choices = deltas.map((own, index) => {
       const content = own.map(({ delta }) => delta.content ?? '').join('');
       const calls = joinCalls(own.flatMap(({ delta }) => delta.tool_calls ?? []));
@@ -116,10 +129,17 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
             ? null
             : { content: own.flatMap(({ logprobs }) => logprobs), refusal: null },
         finish_reason: own.at(-1)?.finish ?? null,
-        ...(returnTokenIds && { token_ids: own.flatMap(({ tokenIds }) => tokenIds) }),
+        ...(promptIds && { token_ids: own.flatMap(({ tokenIds }) => tokenIds) }),
       };
     });
-    return { ...head, object: 'chat.completion', choices, usage };
+    return {
+      ...head,
+      object: 'chat.completion',
+      choices,
+      usage,
+      ...(promptIds && { prompt_token_ids: [...promptIds] }),
+      ...(scorePrompt && { prompt_logprobs: this.#promptLogprobs }),
+    };
   }
 
   #finishOf(reason: 'stop' | 'length', parser: CallParser | undefined): ChatFinish {

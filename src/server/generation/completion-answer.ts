@@ -1,5 +1,5 @@
 // Answers of /v1/completions: text by choice, with the prompt before it where it is echoed.
-import type { GenerateEvent } from '../../engine/engine-types.ts';
+import type { GenerateEvent, PromptLogprobsEvent } from '../../engine/engine-types.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
@@ -9,6 +9,7 @@ import {
   usageSuffix,
 } from './answer.ts';
 import type { CompletionLogprobs, CompletionLogprobsWriter } from './completion-logprobs.ts';
+import type { PromptLogprobs } from './prompt-logprobs.ts';
 import type { Usage } from './usage.ts';
 
 export interface CompletionDelta {
@@ -20,36 +21,49 @@ export interface CompletionDelta {
 
 export interface CompletionAnswerOptions {
   readonly head: AnswerHead;
-  /** What each choice begins with; empty unless prompts are echoed. */
-  readonly echoes: readonly string[];
+  /** What each choice begins with; undefined unless prompts are echoed. */
+  readonly echoes: readonly string[] | undefined;
+  readonly choices: number;
   /** Per choice, where log-probabilities are wanted. */
   readonly logprobs?: readonly CompletionLogprobsWriter[];
-  readonly returnTokenIds: boolean;
+  /** The tokens of each choice's prompt, where the client asks for tokens. */
+  readonly promptIds?: readonly Int32Array[];
+  /** Makes `prompt_logprobs` of what the engine says of a prompt, where the client asks for it. */
+  readonly scorePrompt?: (event: PromptLogprobsEvent) => PromptLogprobs;
 }
 
 export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
   readonly choices: number;
   readonly #head: AnswerHead;
   readonly #prefix: string;
-  readonly #echoes: string[];
+  readonly #echoes: string[] | undefined;
   readonly #logprobs: readonly CompletionLogprobsWriter[] | undefined;
-  readonly #returnTokenIds: boolean;
+  readonly #promptIds: readonly Int32Array[] | undefined;
+  readonly #scorePrompt: CompletionAnswerOptions['scorePrompt'];
+  /** By choice. */
+  readonly #promptLogprobs: PromptLogprobs[] = [];
+  /** Choices whose prompt's tokens have been sent. */
+  readonly #begun = new Set<number>();
 
-  constructor({ head, echoes, logprobs, returnTokenIds }: CompletionAnswerOptions) {
-    this.choices = echoes.length;
+  constructor({ head, choices, echoes, logprobs, promptIds, scorePrompt }: CompletionAnswerOptions) {
+    this.choices = choices;
     this.#head = head;
     this.#prefix = framePrefix('text_completion', head);
-    this.#echoes = [...echoes];
+    this.#echoes = echoes && [...echoes];
     this.#logprobs = logprobs;
-    this.#returnTokenIds = returnTokenIds;
+    this.#promptIds = promptIds;
+    this.#scorePrompt = scorePrompt;
   }
 
   deltas({ request, firstChoice }: Job, event: GenerateEvent): ChoiceDelta<CompletionDelta>[] {
     switch (event.type) {
       case 'prompt-logprobs': {
-        // Kept by the writers until the choice's first delta takes it.
-        for (let i = 0; i < (request.n ?? 1); i++)
-          this.#logprobs?.[firstChoice + i]?.pushPrompt(request.prompt, event.logprobs);
+        const scored = this.#scorePrompt?.(event);
+        for (let choice = firstChoice; choice < firstChoice + (request.n ?? 1); choice++) {
+          // Kept by the writers until the choice's first delta takes it.
+          if (this.#echoes) this.#logprobs?.[choice]?.pushPrompt(request.prompt, event.logprobs);
+          if (scored !== undefined) this.#promptLogprobs[choice] = scored;
+        }
         return [];
       }
       case 'token': {
@@ -57,7 +71,7 @@ export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
         const writer = this.#logprobs?.[choice];
         writer?.pushToken(event);
         const text = this.#takeEcho(choice) + event.text;
-        if (text === '' && writer === undefined && !this.#returnTokenIds) return [];
+        if (text === '' && writer === undefined && this.#promptIds === undefined) return [];
         const delta = { text, logprobs: writer?.take() ?? null, tokenIds: [event.tokenId], finish: null };
         return [{ choice, delta }];
       }
@@ -76,7 +90,7 @@ export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
   frame({ choice, delta }: ChoiceDelta<CompletionDelta>, usage: Usage | null | undefined): string {
     const { text, logprobs, finish, tokenIds } = delta;
     const lists = logprobs === null || logprobs.tokens.length === 0 ? 'null' : JSON.stringify(logprobs);
-    const ids = this.#returnTokenIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
+    const ids = this.#promptIds ? `,"token_ids":[${tokenIds.join(',')}]${this.#takePromptIds(choice)}` : '';
     const reason = finish === null ? 'null' : `"${finish}"`;
     return `${this.#prefix}{"index":${choice},"text":${JSON.stringify(text)},"logprobs":${lists},"finish_reason":${reason}${ids}}]${usageSuffix(usage)}`;
   }
@@ -91,14 +105,25 @@ export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
       text: own.map(({ text }) => text).join(''),
       logprobs: this.#logprobs === undefined ? null : joinLogprobs(own),
       finish_reason: own.at(-1)?.finish ?? null,
-      ...(this.#returnTokenIds && { token_ids: own.flatMap(({ tokenIds }) => tokenIds) }),
+      ...(this.#promptIds && {
+        token_ids: own.flatMap(({ tokenIds }) => tokenIds),
+        prompt_token_ids: [...this.#promptIds[index]!],
+      }),
+      ...(this.#scorePrompt && { prompt_logprobs: this.#promptLogprobs[index] ?? null }),
     }));
     return { ...this.#head, object: 'text_completion', choices, usage };
   }
 
+  /** The field of a choice's first frame. */
+  #takePromptIds(choice: number): string {
+    if (this.#begun.has(choice)) return '';
+    this.#begun.add(choice);
+    return `,"prompt_token_ids":[${this.#promptIds?.[choice]?.join(',')}]`;
+  }
+
   #takeEcho(choice: number): string {
-    const echo = this.#echoes[choice]!;
-    this.#echoes[choice] = '';
+    const echo = this.#echoes?.[choice] ?? '';
+    if (this.#echoes) this.#echoes[choice] = '';
     return echo;
   }
 }

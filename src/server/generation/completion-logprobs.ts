@@ -3,6 +3,7 @@
 
 import type { TokenEvent, TokenLogprob } from '../../engine/engine-types.ts';
 import type { Detokenizer } from '../../tokenizer/detokenizer.ts';
+import { best } from './prompt-logprobs.ts';
 import { finite, type TokenNames } from './token-names.ts';
 
 export interface CompletionLogprobs {
@@ -15,6 +16,8 @@ export interface CompletionLogprobs {
 
 export interface CompletionLogprobsOptions {
   readonly names: TokenNames;
+  /** How many of the most probable tokens are shown. */
+  readonly top: number;
   /** A detokenizer of this sequence's own, to know where tokens begin. */
   readonly detokenizer: Detokenizer;
 }
@@ -22,12 +25,14 @@ export interface CompletionLogprobsOptions {
 /** Turns one sequence's events into lists; `take` hands over what has come since. */
 export class CompletionLogprobsWriter {
   readonly #names: TokenNames;
+  readonly #top: number;
   readonly #detokenizer: Detokenizer;
   #offset = 0;
   #lists = emptyLists();
 
-  constructor({ names, detokenizer }: CompletionLogprobsOptions) {
+  constructor({ names, top, detokenizer }: CompletionLogprobsOptions) {
     this.#names = names;
+    this.#top = top;
     this.#detokenizer = detokenizer;
   }
 
@@ -46,10 +51,10 @@ export class CompletionLogprobsWriter {
     return lists;
   }
 
-  #push(tokenId: number, logprob: TokenLogprob | null): void {
+  #push(tokenId: number, logprob: Omit<TokenLogprob, 'rank'> | null): void {
     this.#lists.tokens.push(this.#names.name(tokenId));
     this.#lists.token_logprobs.push(logprob && finite(logprob.logprob));
-    this.#lists.top_logprobs.push(logprob && this.#names.table(logprob.topLogprobs));
+    this.#lists.top_logprobs.push(logprob && this.#names.table(best(logprob, this.#top)));
     this.#lists.text_offset.push(this.#offset);
     for (const _character of this.#detokenizer.push(tokenId)) this.#offset++;
   }

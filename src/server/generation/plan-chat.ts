@@ -8,6 +8,7 @@ import { answerHead } from './answer.ts';
 import { ChatAnswer, type ChatDelta } from './chat-answer.ts';
 import { encodeChat } from './chat-prompt.ts';
 import { chatTools } from './chat-tools.ts';
+import { promptLogprobs } from './prompt-logprobs.ts';
 import { outputLength } from './prompts.ts';
 import { refuseUnsupported, samplingRequest, unsupported, withoutUndefined } from './sampling-request.ts';
 import { TokenNames } from './token-names.ts';
@@ -39,12 +40,13 @@ export function planChat(context: ServerContext, service: Service, body: ChatBod
     limit: context.options.maxOutputTokens,
     param: 'messages',
   });
+  const { prompt_logprobs: top } = body;
   const topLogprobs = body.logprobs === true ? (body.top_logprobs ?? 0) : undefined;
   const request = {
     ...samplingRequest(body, service),
     prompt,
     maxTokens,
-    ...withoutUndefined({ logprobs: topLogprobs, grammar }),
+    ...withoutUndefined({ logprobs: topLogprobs, promptLogprobs: top, grammar }),
     ...(keepSpecialTokens && { skipSpecialTokens: false }),
   };
   const writer = new ChatAnswer({
@@ -54,7 +56,8 @@ export function planChat(context: ServerContext, service: Service, body: ChatBod
     names: new TokenNames({ tokenizer, asIds: body.return_tokens_as_token_ids ?? false }),
     newCallParser,
     namedFunction,
-    returnTokenIds: body.return_token_ids ?? false,
+    ...(body.return_token_ids === true && { promptIds: prompt }),
+    ...(top !== undefined && { scorePrompt: (event) => promptLogprobs(event, { tokenizer, top }) }),
   });
   return {
     jobs: [{ request, firstChoice: 0 }],

@@ -2,10 +2,11 @@
 import type { ServerContext, Service } from '../context.ts';
 import { completionId } from '../request-ids.ts';
 import type { AnswerPlan } from '../respond.ts';
-import type { CompletionBody, Prompt } from '../schemas/completion.ts';
+import type { CompletionBody } from '../schemas/completion.ts';
 import { answerHead, type Job } from './answer.ts';
 import { CompletionAnswer, type CompletionDelta } from './completion-answer.ts';
 import { CompletionLogprobsWriter } from './completion-logprobs.ts';
+import { promptLogprobs } from './prompt-logprobs.ts';
 import { encodePrompt, outputLength } from './prompts.ts';
 import { refuseUnsupported, samplingRequest, unsupported, withoutUndefined } from './sampling-request.ts';
 import { TokenNames } from './token-names.ts';
@@ -41,30 +42,35 @@ export async function planCompletion(
       limit: context.options.maxOutputTokens,
       param: 'prompt',
     });
-    const scores = { logprobs, promptLogprobs: echo ? logprobs : undefined };
+    const scores = { logprobs, promptLogprobs: most(echo ? logprobs : undefined, body.prompt_logprobs) };
     return {
       request: { ...sampling, prompt: ids, maxTokens, ...withoutUndefined(scores) },
       firstChoice: i * n,
     };
   });
-  const echoOf = (prompt: Prompt, i: number) =>
+  const echoOf = (i: number) => {
+    const prompt = body.prompt[i]!;
     // As it was encoded: half a surrogate pair is no text.
-    typeof prompt === 'string' ? Buffer.from(prompt).toString('utf8') : tokenizer.decode(encoded[i]!);
-  const echoes = body.prompt.flatMap((prompt, i) => Array<string>(n).fill(echo ? echoOf(prompt, i) : ''));
+    return typeof prompt === 'string' ? Buffer.from(prompt).toString('utf8') : tokenizer.decode(prompt);
+  };
+  const perChoice = <T>(make: (i: number) => T) =>
+    body.prompt.flatMap((_, i) => Array.from({ length: n }, () => make(i)));
   const names = new TokenNames({ tokenizer, asIds: body.return_tokens_as_token_ids ?? false });
-  const writerOf = (prompt: Int32Array) => {
+  const writerOf = (i: number, top: number) => {
     const detokenizer = tokenizer.detokenizer({
       skipSpecialTokens: body.skip_special_tokens ?? true,
-      ...(!echo && { after: prompt }),
+      ...(!echo && { after: encoded[i]! }),
     });
-    return new CompletionLogprobsWriter({ names, detokenizer });
+    return new CompletionLogprobsWriter({ names, top, detokenizer });
   };
-  const writers = encoded.flatMap((prompt) => Array.from({ length: n }, () => writerOf(prompt)));
+  const { prompt_logprobs: top } = body;
   const writer = new CompletionAnswer({
     head: answerHead(context, service, completionId()),
-    echoes,
-    ...(logprobs !== undefined && { logprobs: writers }),
-    returnTokenIds: body.return_token_ids ?? false,
+    choices: body.prompt.length * n,
+    echoes: echo ? perChoice(echoOf) : undefined,
+    ...(logprobs !== undefined && { logprobs: perChoice((i) => writerOf(i, logprobs)) }),
+    ...(body.return_token_ids === true && { promptIds: perChoice((i) => encoded[i]!) }),
+    ...(top !== undefined && { scorePrompt: (event) => promptLogprobs(event, { tokenizer, top }) }),
   });
   return {
     jobs,
@@ -74,3 +80,7 @@ export async function planCompletion(
     continuousUsage: streamOptions?.continuous_usage_stats ?? false,
   };
 }
+
+/** The larger of two numbers of which either may be missing. */
+const most = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);

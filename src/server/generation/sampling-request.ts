@@ -48,8 +48,8 @@ export function refuseUnsupported(body: SamplingBody): void {
     if (body[old] !== undefined && body[old] !== null)
       throw unsupported(old, `use "structured_outputs": {"${name}": ...}`);
   }
-  if (body.prompt_logprobs !== undefined && body.prompt_logprobs !== null)
-    throw unsupported('prompt_logprobs', 'use /v1/completions with "echo": true and "logprobs"');
+  if (body.prompt_logprobs !== undefined && body.stream === true)
+    throw unsupported('prompt_logprobs', 'in a stream; leave "stream" out');
 }
 
 export function unsupported(param: string, hint: string): RequestError {

@@ -71,14 +71,16 @@ export const samplingFields = {
 
   structured_outputs: optional(structuredOutputs).meta({ description: 'what the answer must match' }),
   skip_special_tokens: optional(z.boolean()),
-  return_token_ids: optional(z.boolean()),
+  return_token_ids: optional(z.boolean()).meta({ description: 'tokens of the prompt and of each answer' }),
   return_tokens_as_token_ids: optional(z.boolean()),
+  prompt_logprobs: optional(z.int().min(0).max(20)).meta({
+    description: 'how probable each token of the prompt is, and so many others; not of streams',
+  }),
   priority: optional(z.int()).meta({ description: 'lower goes first' }),
 };
 
 /** What no field of the schemas can express: refused rather than ignored. */
 export const refusedFields = {
-  prompt_logprobs: z.unknown().optional(),
   best_of: optional(z.int().min(1)),
   guided_json: z.unknown().optional(),
   guided_regex: z.unknown().optional(),
