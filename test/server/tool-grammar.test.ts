@@ -101,6 +101,12 @@ describe.each([hermes, llama3, mistral])('$name', (format) => {
     expect([calls.length, calls[0]!.name, reason]).toEqual([1, 'root', 'stop']);
   });
 
+  test('a function without parameters takes none', async () => {
+    const bare = { tools: [{ type: 'function', function: { name: 'sail' } }] };
+    const request = { ...bare, tool_choice: 'required', parallel_tool_calls: false };
+    expect((await answer(format, request, 1)).calls).toEqual([{ name: 'sail', args: '{}' }]);
+  });
+
   test('beside a response format: calls, or an answer of its schema', async () => {
     const response_format = { type: 'json_schema', json_schema: { name: 'answer', schema } };
     const answers = await several(6, (seed) =>

@@ -59,14 +59,17 @@ export function checkedCalls(
 
 function callTag(format: ToolFormat, tool: ToolBody): Tag {
   const { before, after } = format.perCall ? format.forced : { before: '', after: '' };
-  const { name, parameters } = tool.function;
+  const { name } = tool.function;
   return {
     type: 'tag',
     begin: `${before}{"name": ${JSON.stringify(name)}, "${format.argumentsKey}": `,
-    content: {
-      type: 'json_schema',
-      json_schema: parameters ?? { type: 'object', additionalProperties: true },
-    },
+    content: { type: 'json_schema', json_schema: argumentsSchema(tool) },
     end: `}${after}`,
   };
+}
+
+/** A function without parameters takes none; where they are anything, they are still an object. */
+function argumentsSchema({ function: { parameters } }: ToolBody): object {
+  if (parameters === undefined) return { type: 'object', properties: {}, additionalProperties: false };
+  return Object.keys(parameters).length > 0 ? parameters : { type: 'object', additionalProperties: true };
 }
