@@ -14,7 +14,7 @@ export function allowOrigins(app: FastifyInstance, origins: readonly string[]): 
     if (!all) reply.header('vary', 'Origin');
     if (!all && !allowed.has(origin)) return;
     reply.header('access-control-allow-origin', all ? '*' : origin);
-    reply.header('access-control-expose-headers', 'x-request-id, retry-after');
+    reply.header('access-control-expose-headers', 'x-request-id, retry-after, x-should-retry');
     const isPreflight =
       request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined;
     if (!isPreflight) return;

@@ -186,6 +186,8 @@ describe.skipIf(chromiumPath === undefined)('the playground', () => {
       .evaluateAll((buttons) => buttons.map((button) => button.getBoundingClientRect().right));
     expect(Math.max(...ends)).toBeLessThanOrEqual(viewport.width);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(viewport.width);
+    // What readers of the page by ear begin with.
+    expect(await page.getByRole('heading', { level: 1 }).allInnerTexts()).toEqual(['Atom']);
     await opened.keep('phone');
     expect(opened.complaints).toEqual([]);
   });

@@ -16,7 +16,7 @@ export function Header({ view, server }: { view: View; server: ServerView }) {
     <header class="head">
       <div class="name">
         <img src="/icon.svg" alt="" width="26" height="26" />
-        <strong>Atom</strong>
+        <h1>Atom</h1>
         <span class="model" title={server.stats?.model}>
           {server.stats?.model ?? ''}
         </span>
