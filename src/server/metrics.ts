@@ -13,7 +13,7 @@ import {
 } from './metric-bounds.ts';
 
 /** Why a request ended without its answer. */
-const abortReasons = ['disconnect', 'timeout', 'shutdown', 'failure'] as const;
+const abortReasons = ['disconnect', 'timeout', 'shutdown', 'refused', 'failure'] as const;
 export type AbortReason = (typeof abortReasons)[number];
 
 export interface MetricsOptions {

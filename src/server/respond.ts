@@ -3,7 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { callerOf } from './authenticate.ts';
 import type { ServerContext, Service } from './context.ts';
-import type { AnswerWriter, Job } from './generation/answer.ts';
+import { type AnswerWriter, checkLength, type Job } from './generation/answer.ts';
 import { toErrorReply } from './openai-errors.ts';
 import { RunningRequest } from './running-request.ts';
 import { SseStream } from './sse.ts';
@@ -52,12 +52,13 @@ async function sendWhole<Delta>(
   { jobs, writer }: AnswerPlan<Delta>,
   running: RunningRequest,
 ): Promise<void> {
-  const deltas = Array.from({ length: writer.choices }, (): Delta[] => []);
+  let length = 0;
   await running.run(service.engine, jobs, (job, event) => {
-    for (const { choice, delta } of writer.deltas(job, event)) deltas[choice]!.push(delta);
+    for (const delta of writer.deltas(job, event)) length += writer.add(delta);
+    checkLength(length);
     return undefined;
   });
-  reply.send(writer.body(deltas, running.usage.value));
+  reply.type('application/json; charset=utf-8').send(writer.body(running.usage.value));
 }
 
 async function sendStream<Delta>(

@@ -90,8 +90,11 @@ export class RunningRequest implements Disposable {
 }
 
 function abortReason(error: unknown): AbortReason {
-  const code = error instanceof AtomError ? error.code : undefined;
+  if (!(error instanceof AtomError)) return 'failure';
+  const { code, status } = error;
   if (code === 'cancelled') return 'disconnect';
   if (code === 'timeout') return 'timeout';
-  return code === 'closed' ? 'shutdown' : 'failure';
+  if (code === 'closed') return 'shutdown';
+  // A grammar that cannot be, for example.
+  return status < 500 ? 'refused' : 'failure';
 }

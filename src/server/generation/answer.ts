@@ -2,6 +2,7 @@
 // answer. Since both are made of the same deltas, a stream joined together is the answer that does not stream.
 
 import type { GenerateEvent, GenerateRequest } from '../../engine/engine-types.ts';
+import { AtomError } from '../../errors.ts';
 import type { ServerContext, Service } from '../context.ts';
 import type { Usage } from './usage.ts';
 
@@ -13,16 +14,43 @@ export interface Job {
 
 /** How one API writes answers. Stateful: made for one HTTP request. */
 export interface AnswerWriter<Delta> {
-  readonly choices: number;
   /** What an event adds, in order: mostly one delta, none for a token whose text is not yet certain. */
   deltas(job: Job, event: GenerateEvent): readonly ChoiceDelta<Delta>[];
   /** A frame's JSON in one line. `usage`: undefined where the client did not ask, null in all but the last frame. */
   frame(delta: ChoiceDelta<Delta>, usage: Usage | null | undefined): string;
   /** The frame after the last choice. */
   usageFrame(usage: Usage): string;
-  /** The JSON answer that all deltas, listed by choice, make. */
-  body(deltas: readonly (readonly Delta[])[], usage: Usage): object;
+  /** Adds a delta to the answer that is sent as a whole; returns by how many characters it has grown. */
+  add(delta: ChoiceDelta<Delta>): number;
+  /** That answer's JSON. Throws `bad-request` for one that is longer than any client wants it. */
+  body(usage: Usage): string;
 }
+
+/** Characters of one JSON answer; a string has an end at twice as many. */
+const LONGEST_BODY = 2 ** 28;
+
+/** Throws `bad-request` for an answer that has grown too long to be kept until it ends. */
+export function checkLength(characters: number): void {
+  if (characters <= LONGEST_BODY) return;
+  throw new AtomError(
+    'bad-request',
+    `the answer has grown to more than ${LONGEST_BODY / 2 ** 20} MiB; ask for a stream, or for fewer answers or candidates`,
+  );
+}
+
+/** The JSON of `head` and `fields`, whose values are JSON. */
+export function bodyJson(head: object, fields: Readonly<Record<string, readonly string[]>>): string {
+  const pieces = Object.entries(fields).flatMap(([name, value]) => [`,"${name}":`, ...value]);
+  checkLength(pieces.reduce((sum, { length }) => sum + length, 0));
+  return `${JSON.stringify(head).slice(0, -1)}${pieces.join('')}}`;
+}
+
+/** Choices as one JSON array. */
+export const listJson = (items: readonly string[]): string[] => [
+  '[',
+  ...items.flatMap((item, i) => (i === 0 ? [item] : [',', item])),
+  ']',
+];
 
 export interface ChoiceDelta<Delta> {
   readonly choice: number;

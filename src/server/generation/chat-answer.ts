@@ -4,13 +4,15 @@ import type { AnswerPart, CallParser } from '../tools/call-parser.ts';
 import {
   type AnswerHead,
   type AnswerWriter,
+  bodyJson,
   type ChoiceDelta,
   framePrefix,
   type Job,
+  listJson,
   usageSuffix,
 } from './answer.ts';
-import { type ChatLogprob, chatLogprob } from './chat-logprobs.ts';
-import type { PromptLogprobs } from './prompt-logprobs.ts';
+import { ChatChoice } from './chat-choice.ts';
+import { chatLogprob } from './chat-logprobs.ts';
 import type { TokenNames } from './token-names.ts';
 import type { Usage } from './usage.ts';
 
@@ -23,12 +25,13 @@ export interface ChatDelta {
     readonly content?: string;
     readonly tool_calls?: readonly ToolCallDelta[];
   };
-  readonly logprobs: readonly ChatLogprob[];
+  /** JSON of each. */
+  readonly logprobs: readonly string[];
   readonly tokenIds: readonly number[];
   readonly finish: ChatFinish | null;
 }
 
-interface ToolCallDelta {
+export interface ToolCallDelta {
   readonly index: number;
   readonly id?: string;
   readonly type?: 'function';
@@ -48,32 +51,32 @@ export interface ChatAnswerOptions {
   /** The prompt's tokens, where the client asks for tokens. */
   readonly promptIds?: Int32Array;
   /** Makes `prompt_logprobs` of what the engine says of the prompt, where the client asks for it. */
-  readonly scorePrompt?: (event: PromptLogprobsEvent) => PromptLogprobs;
+  readonly scorePrompt?: (event: PromptLogprobsEvent) => string;
 }
 
 export class ChatAnswer implements AnswerWriter<ChatDelta> {
-  readonly choices: number;
   readonly #options: ChatAnswerOptions;
   readonly #prefix: string;
   readonly #parsers: (CallParser | undefined)[];
   readonly #begun: boolean[];
-  #promptLogprobs: PromptLogprobs | null = null;
+  readonly #whole: readonly ChatChoice[];
+  #promptLogprobs = 'null';
   /** The field of the first frame. */
   #promptIds: string;
 
   constructor(options: ChatAnswerOptions) {
-    this.choices = options.choices;
     this.#options = options;
     this.#prefix = framePrefix('chat.completion.chunk', options.head);
     this.#parsers = Array.from({ length: options.choices }, () => options.newCallParser?.());
     this.#promptIds = options.promptIds ? `,"prompt_token_ids":[${options.promptIds.join(',')}]` : '';
+    this.#whole = Array.from({ length: options.choices }, () => new ChatChoice());
     this.#begun = Array.from({ length: options.choices }, () => false);
   }
 
   deltas({ firstChoice }: Job, event: GenerateEvent): ChoiceDelta<ChatDelta>[] {
     const { topLogprobs, names, promptIds, scorePrompt } = this.#options;
     if (event.type === 'prompt-logprobs') {
-      this.#promptLogprobs = scorePrompt?.(event) ?? null;
+      this.#promptLogprobs = scorePrompt?.(event) ?? 'null';
       return [];
     }
     const choice = firstChoice + event.index;
@@ -99,7 +102,7 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
     { choice, delta: { delta, logprobs, tokenIds, finish } }: ChoiceDelta<ChatDelta>,
     usage: Usage | null | undefined,
   ): string {
-    const lists = logprobs.length === 0 ? 'null' : `{"content":${JSON.stringify(logprobs)},"refusal":null}`;
+    const lists = logprobs.length === 0 ? 'null' : `{"content":[${logprobs.join(',')}],"refusal":null}`;
     const ids = this.#options.promptIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
     const promptIds = this.#promptIds;
     this.#promptIds = '';
@@ -111,35 +114,23 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
     return `${this.#prefix}]${usageSuffix(usage)}`;
   }
 
-  body(deltas: readonly (readonly ChatDelta[])[], usage: Usage): object {
+  add({ choice, delta }: ChoiceDelta<ChatDelta>): number {
+    return this.#whole[choice]!.add(delta);
+  }
+
+  body(usage: Usage): string {
     const { head, topLogprobs, promptIds, scorePrompt } = this.#options;
-    const choices = deltas.map((own, index) => {
-      const content = own.map(({ delta }) => delta.content ?? '').join('');
-      const calls = joinCalls(own.flatMap(({ delta }) => delta.tool_calls ?? []));
-      return {
-        index,
-        message: {
-          role: 'assistant',
-          content: content === '' && calls.length > 0 ? null : content,
-          refusal: null,
-          ...(calls.length > 0 && { tool_calls: calls }),
-        },
-        logprobs:
-          topLogprobs === undefined
-            ? null
-            : { content: own.flatMap(({ logprobs }) => logprobs), refusal: null },
-        finish_reason: own.at(-1)?.finish ?? null,
-        ...(promptIds && { token_ids: own.flatMap(({ tokenIds }) => tokenIds) }),
-      };
-    });
-    return {
-      ...head,
-      object: 'chat.completion',
-      choices,
-      usage,
-      ...(promptIds && { prompt_token_ids: [...promptIds] }),
-      ...(scorePrompt && { prompt_logprobs: this.#promptLogprobs }),
-    };
+    const asked = { logprobs: topLogprobs !== undefined, tokenIds: promptIds !== undefined };
+    const choices = this.#whole.map((choice, index) => choice.json(index, asked));
+    return bodyJson(
+      { ...head, object: 'chat.completion' },
+      {
+        choices: listJson(choices),
+        usage: [JSON.stringify(usage)],
+        ...(promptIds && { prompt_token_ids: [`[${promptIds.join(',')}]`] }),
+        ...(scorePrompt && { prompt_logprobs: [this.#promptLogprobs] }),
+      },
+    );
   }
 
   #finishOf(reason: 'stop' | 'length', parser: CallParser | undefined): ChatFinish {
@@ -180,11 +171,3 @@ const toDelta = (fields: Partial<ChatDelta>): ChatDelta => ({
   finish: null,
   ...fields,
 });
-
-function joinCalls(deltas: readonly ToolCallDelta[]): object[] {
-  const starts = deltas.filter(({ id }) => id !== undefined);
-  return starts.map(({ index, id, type, function: { name } }) => {
-    const own = deltas.filter((delta) => delta.index === index);
-    return { id, type, function: { name, arguments: own.map((delta) => delta.function.arguments).join('') } };
-  });
-}

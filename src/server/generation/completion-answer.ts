@@ -3,13 +3,20 @@ import type { GenerateEvent, PromptLogprobsEvent } from '../../engine/engine-typ
 import {
   type AnswerHead,
   type AnswerWriter,
+  bodyJson,
   type ChoiceDelta,
   framePrefix,
   type Job,
+  listJson,
   usageSuffix,
 } from './answer.ts';
-import type { CompletionLogprobs, CompletionLogprobsWriter } from './completion-logprobs.ts';
-import type { PromptLogprobs } from './prompt-logprobs.ts';
+import {
+  type CompletionLogprobs,
+  CompletionLogprobsLists,
+  type CompletionLogprobsWriter,
+  logprobsJson,
+} from './completion-logprobs.ts';
+import { TextBuilder } from './text-builder.ts';
 import type { Usage } from './usage.ts';
 
 export interface CompletionDelta {
@@ -29,11 +36,29 @@ export interface CompletionAnswerOptions {
   /** The tokens of each choice's prompt, where the client asks for tokens. */
   readonly promptIds?: readonly Int32Array[];
   /** Makes `prompt_logprobs` of what the engine says of a prompt, where the client asks for it. */
-  readonly scorePrompt?: (event: PromptLogprobsEvent) => PromptLogprobs;
+  readonly scorePrompt?: (event: PromptLogprobsEvent) => string;
+}
+
+/** One choice of an answer that is sent as a whole. */
+class WholeChoice {
+  readonly text = new TextBuilder();
+  readonly logprobs = new CompletionLogprobsLists();
+  readonly tokenIds = new TextBuilder();
+  finish: CompletionDelta['finish'] = null;
+
+  get length(): number {
+    return this.text.length + this.logprobs.length + this.tokenIds.length;
+  }
+
+  add({ text, logprobs, tokenIds, finish }: CompletionDelta): void {
+    this.text.push(text);
+    if (logprobs !== null) this.logprobs.add(logprobs);
+    for (const id of tokenIds) this.tokenIds.push(String(id), ',');
+    this.finish = finish ?? this.finish;
+  }
 }
 
 export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
-  readonly choices: number;
   readonly #head: AnswerHead;
   readonly #prefix: string;
   readonly #echoes: string[] | undefined;
@@ -41,29 +66,34 @@ export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
   readonly #promptIds: readonly Int32Array[] | undefined;
   readonly #scorePrompt: CompletionAnswerOptions['scorePrompt'];
   /** By choice. */
-  readonly #promptLogprobs: PromptLogprobs[] = [];
+  #promptLogprobs: string[] = [];
+  readonly #whole: readonly WholeChoice[];
   /** Choices whose prompt's tokens have been sent. */
   readonly #begun = new Set<number>();
 
   constructor({ head, choices, echoes, logprobs, promptIds, scorePrompt }: CompletionAnswerOptions) {
-    this.choices = choices;
     this.#head = head;
     this.#prefix = framePrefix('text_completion', head);
     this.#echoes = echoes && [...echoes];
     this.#logprobs = logprobs;
+    if (scorePrompt) this.#promptLogprobs = Array<string>(choices).fill('null');
     this.#promptIds = promptIds;
     this.#scorePrompt = scorePrompt;
+    this.#whole = Array.from({ length: choices }, () => new WholeChoice());
   }
 
   deltas({ request, firstChoice }: Job, event: GenerateEvent): ChoiceDelta<CompletionDelta>[] {
     switch (event.type) {
       case 'prompt-logprobs': {
+        const { prompt, n = 1 } = request;
         const scored = this.#scorePrompt?.(event);
-        for (let choice = firstChoice; choice < firstChoice + (request.n ?? 1); choice++) {
-          // Kept by the writers until the choice's first delta takes it.
-          if (this.#echoes) this.#logprobs?.[choice]?.pushPrompt(request.prompt, event.logprobs);
-          if (scored !== undefined) this.#promptLogprobs[choice] = scored;
-        }
+        if (scored !== undefined) this.#promptLogprobs.fill(scored, firstChoice, firstChoice + n);
+        // Kept by the writers until each choice's first delta takes it.
+        const [first, ...others] = this.#echoes
+          ? (this.#logprobs?.slice(firstChoice, firstChoice + n) ?? [])
+          : [];
+        const lists = first?.pushPrompt(prompt, event.logprobs);
+        if (first && lists) for (const other of others) other.beginAs(first, prompt, lists);
         return [];
       }
       case 'token': {
@@ -89,7 +119,7 @@ export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
 
   frame({ choice, delta }: ChoiceDelta<CompletionDelta>, usage: Usage | null | undefined): string {
     const { text, logprobs, finish, tokenIds } = delta;
-    const lists = logprobs === null || logprobs.tokens.length === 0 ? 'null' : JSON.stringify(logprobs);
+    const lists = logprobs === null || logprobs.tokens === '' ? 'null' : logprobsJson(logprobs);
     const ids = this.#promptIds ? `,"token_ids":[${tokenIds.join(',')}]${this.#takePromptIds(choice)}` : '';
     const reason = finish === null ? 'null' : `"${finish}"`;
     return `${this.#prefix}{"index":${choice},"text":${JSON.stringify(text)},"logprobs":${lists},"finish_reason":${reason}${ids}}]${usageSuffix(usage)}`;
@@ -99,19 +129,27 @@ export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
     return `${this.#prefix}]${usageSuffix(usage)}`;
   }
 
-  body(deltas: readonly (readonly CompletionDelta[])[], usage: Usage): object {
-    const choices = deltas.map((own, index) => ({
-      index,
-      text: own.map(({ text }) => text).join(''),
-      logprobs: this.#logprobs === undefined ? null : joinLogprobs(own),
-      finish_reason: own.at(-1)?.finish ?? null,
-      ...(this.#promptIds && {
-        token_ids: own.flatMap(({ tokenIds }) => tokenIds),
-        prompt_token_ids: [...this.#promptIds[index]!],
-      }),
-      ...(this.#scorePrompt && { prompt_logprobs: this.#promptLogprobs[index] ?? null }),
-    }));
-    return { ...this.#head, object: 'text_completion', choices, usage };
+  add({ choice, delta }: ChoiceDelta<CompletionDelta>): number {
+    const whole = this.#whole[choice]!;
+    const before = whole.length;
+    whole.add(delta);
+    return whole.length - before;
+  }
+
+  body(usage: Usage): string {
+    const choices = this.#whole.map((whole, index) => this.#choiceJson(whole, index));
+    const head = { ...this.#head, object: 'text_completion' };
+    return bodyJson(head, { choices: listJson(choices), usage: [JSON.stringify(usage)] });
+  }
+
+  #choiceJson({ text, logprobs, tokenIds, finish }: WholeChoice, index: number): string {
+    const lists = this.#logprobs === undefined ? 'null' : logprobsJson(logprobs.items);
+    const own = `{"index":${index},"text":${JSON.stringify(text.toString())},"logprobs":${lists},"finish_reason":${JSON.stringify(finish)}`;
+    const ids = this.#promptIds
+      ? `,"token_ids":[${tokenIds}],"prompt_token_ids":[${this.#promptIds[index]!.join(',')}]`
+      : '';
+    const prompt = this.#scorePrompt ? `,"prompt_logprobs":${this.#promptLogprobs[index]}` : '';
+    return `${own}${ids}${prompt}}`;
   }
 
   /** The field of a choice's first frame. */
@@ -126,14 +164,4 @@ export class CompletionAnswer implements AnswerWriter<CompletionDelta> {
     if (this.#echoes) this.#echoes[choice] = '';
     return echo;
   }
-}
-
-function joinLogprobs(deltas: readonly CompletionDelta[]): CompletionLogprobs {
-  const lists = deltas.flatMap(({ logprobs }) => logprobs ?? []);
-  return {
-    tokens: lists.flatMap(({ tokens }) => tokens),
-    token_logprobs: lists.flatMap((list) => list.token_logprobs),
-    top_logprobs: lists.flatMap((list) => list.top_logprobs),
-    text_offset: lists.flatMap((list) => list.text_offset),
-  };
 }

@@ -4,14 +4,50 @@
 import type { TokenEvent, TokenLogprob } from '../../engine/engine-types.ts';
 import type { Detokenizer } from '../../tokenizer/detokenizer.ts';
 import { best } from './prompt-logprobs.ts';
+import { TextBuilder } from './text-builder.ts';
 import { finite, type TokenNames } from './token-names.ts';
 
+/** The items of each list as JSON, with commas between. */
 export interface CompletionLogprobs {
-  readonly tokens: string[];
-  readonly token_logprobs: (number | null)[];
-  readonly top_logprobs: (Record<string, number> | null)[];
+  readonly tokens: string;
+  readonly token_logprobs: string;
+  readonly top_logprobs: string;
   /** Where each token begins in the answer's text, in characters (code points). */
-  readonly text_offset: number[];
+  readonly text_offset: string;
+}
+
+const listNames = ['tokens', 'token_logprobs', 'top_logprobs', 'text_offset'] as const;
+
+/** Lists that grow; none of their items is empty. */
+export class CompletionLogprobsLists {
+  readonly #lists = {
+    tokens: new TextBuilder(),
+    token_logprobs: new TextBuilder(),
+    top_logprobs: new TextBuilder(),
+    text_offset: new TextBuilder(),
+  };
+
+  get length(): number {
+    return listNames.reduce((sum, name) => sum + this.#lists[name].length, 0);
+  }
+
+  add(items: CompletionLogprobs): void {
+    for (const name of listNames) if (items[name] !== '') this.#lists[name].push(items[name], ',');
+  }
+
+  get items(): CompletionLogprobs {
+    const { tokens, token_logprobs, top_logprobs, text_offset } = this.#lists;
+    return {
+      tokens: tokens.toString(),
+      token_logprobs: token_logprobs.toString(),
+      top_logprobs: top_logprobs.toString(),
+      text_offset: text_offset.toString(),
+    };
+  }
+}
+
+export function logprobsJson(items: CompletionLogprobs): string {
+  return `{${listNames.map((name) => `"${name}":[${items[name]}]`).join(',')}}`;
 }
 
 export interface CompletionLogprobsOptions {
@@ -28,7 +64,7 @@ export class CompletionLogprobsWriter {
   readonly #top: number;
   readonly #detokenizer: Detokenizer;
   #offset = 0;
-  #lists = emptyLists();
+  #lists = new CompletionLogprobsLists();
 
   constructor({ names, top, detokenizer }: CompletionLogprobsOptions) {
     this.#names = names;
@@ -36,9 +72,17 @@ export class CompletionLogprobsWriter {
     this.#detokenizer = detokenizer;
   }
 
-  /** `logprobs` (tokens): null for the first token, which nothing predicts. */
-  pushPrompt(ids: ArrayLike<number>, logprobs: readonly (TokenLogprob | null)[]): void {
+  /** `logprobs` (tokens): null for the first token, which nothing predicts. Returns what other answers may begin with. */
+  pushPrompt(ids: ArrayLike<number>, logprobs: readonly (TokenLogprob | null)[]): CompletionLogprobs {
     for (let i = 0; i < ids.length; i++) this.#push(ids[i]!, logprobs[i] ?? null);
+    return this.#lists.items;
+  }
+
+  /** Begins with a prompt that another answer's writer has put into lists. */
+  beginAs(other: CompletionLogprobsWriter, ids: ArrayLike<number>, prompt: CompletionLogprobs): void {
+    this.#lists.add(prompt);
+    this.#offset = other.#offset;
+    this.#detokenizer.push(ids);
   }
 
   pushToken({ tokenId, logprob, topLogprobs = [] }: TokenEvent): void {
@@ -46,23 +90,18 @@ export class CompletionLogprobsWriter {
   }
 
   take(): CompletionLogprobs {
-    const lists = this.#lists;
-    this.#lists = emptyLists();
-    return lists;
+    const { items } = this.#lists;
+    this.#lists = new CompletionLogprobsLists();
+    return items;
   }
 
   #push(tokenId: number, logprob: Omit<TokenLogprob, 'rank'> | null): void {
-    this.#lists.tokens.push(this.#names.name(tokenId));
-    this.#lists.token_logprobs.push(logprob && finite(logprob.logprob));
-    this.#lists.top_logprobs.push(logprob && this.#names.table(best(logprob, this.#top)));
-    this.#lists.text_offset.push(this.#offset);
+    this.#lists.add({
+      tokens: this.#names.name(tokenId),
+      token_logprobs: logprob === null ? 'null' : String(finite(logprob.logprob)),
+      top_logprobs: logprob === null ? 'null' : this.#names.table(best(logprob, this.#top)),
+      text_offset: String(this.#offset),
+    });
     for (const _character of this.#detokenizer.push(tokenId)) this.#offset++;
   }
 }
-
-const emptyLists = (): CompletionLogprobs => ({
-  tokens: [],
-  token_logprobs: [],
-  top_logprobs: [],
-  text_offset: [],
-});
