@@ -3,6 +3,7 @@ export { CpuBackend } from './backend/cpu/cpu-backend.ts';
 export { type Checkpoint, openCheckpoint } from './checkpoint/open-checkpoint.ts';
 export { Engine, type LoadEngineOptions } from './engine/engine.ts';
 export type {
+  CacheInfo,
   EngineInfo,
   EngineStats,
   FinishEvent,
@@ -40,6 +41,8 @@ export {
 export { type LoadModelOptions, loadModel } from './model/load-model.ts';
 export { Model } from './model/model.ts';
 export { Scorer } from './model/scorer.ts';
+export { type ServeOptions, serve } from './server/serve.ts';
+export type { Server } from './server/server.ts';
 export { ChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts';
 export { loadTokenizer } from './tokenizer/load-tokenizer.ts';
 export { Tokenizer } from './tokenizer/tokenizer.ts';

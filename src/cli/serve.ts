@@ -3,12 +3,11 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
-import { Engine } from '../engine/engine.ts';
-import type { EngineInfo } from '../engine/engine-types.ts';
-import { AtomError } from '../errors.ts';
+import type { Engine } from '../engine/engine.ts';
 import { checkAddress } from '../server/listen.ts';
 import { type OptionFacts, optionFacts, type ServerOptions } from '../server/options.ts';
 import { readServerOptions } from '../server/read-options.ts';
+import { loadEngine } from '../server/serve.ts';
 import { type Server, startServer } from '../server/server.ts';
 import { bundledModel, presetFolder } from './preset-folder.ts';
 import { parseReference, resolveModel } from './resolve-model.ts';
@@ -75,13 +74,7 @@ async function serve(path: string, options: ServerOptions): Promise<void> {
   const loading = new AbortController();
   let engine: Engine | undefined;
   const load = async () => {
-    engine = await Engine.load(path, { ...engineOptions(options), signal: loading.signal });
-    try {
-      if (options.strictPrecision) checkPrecision(engine.info);
-    } catch (error) {
-      await engine.close();
-      throw error;
-    }
+    engine = await loadEngine(path, options, loading.signal);
     return engine;
   };
   const server = await startServer({ modelPath: path, options, load });
@@ -99,32 +92,6 @@ async function serve(path: string, options: ServerOptions): Promise<void> {
   }
   // A second signal ends the wait for those that run.
   await Promise.race([server.drain(), signals.second.then(() => server.close())]);
-}
-
-function engineOptions(options: ServerOptions) {
-  const { kvMemory, maxBatch, context, compute, threads, maxStepTokens, prefixCache, speculative } = options;
-  return {
-    compute,
-    prefixCache,
-    speculative,
-    // Admission counts before the engine does.
-    maxQueue: options.maxQueue,
-    ...(kvMemory !== undefined && { kvMemory }),
-    ...(maxBatch !== undefined && { maxBatch }),
-    ...(context !== undefined && { maxModelLen: context }),
-    ...(threads !== undefined && { threads }),
-    ...(maxStepTokens !== undefined && { maxStepTokens }),
-  };
-}
-
-function checkPrecision({ layers = [] }: EngineInfo): void {
-  const other = layers.find(({ declared, executed }) => declared !== executed);
-  if (other === undefined) return;
-  const { name, declared, executed } = other;
-  throw new AtomError(
-    'bad-option',
-    `--strict-precision: ${name} is ${declared} in the checkpoint, but would run as ${executed}`,
-  );
 }
 
 function announce({ url }: Server, path: string, { info, tokenizer }: Engine): void {

@@ -53,12 +53,17 @@ function readFile(path: string): Record<string, unknown> {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new AtomError('bad-option', `the configuration ${path} does not hold a JSON object`);
-  const names = optionFacts.map(({ name }) => name);
-  for (const key of Object.keys(value)) {
-    if ((names as string[]).includes(key)) continue;
-    throw new AtomError('bad-option', `${path}: "${key}" is not an option${suggestion(key, names)}`);
-  }
+  checkNames(value, path);
   return value as Record<string, unknown>;
+}
+
+/** Throws `bad-option` for a name that is no option's, or one of `others`. `place`: where the names stand. */
+export function checkNames(options: object, place: string, others: readonly string[] = []): void {
+  const names: string[] = optionFacts.map(({ name }) => name).filter((name) => !others.includes(name));
+  for (const key of Object.keys(options)) {
+    if (names.includes(key)) continue;
+    throw new AtomError('bad-option', `${place}: "${key}" is not an option${suggestion(key, names)}`);
+  }
 }
 
 /** A variable that is almost one of ours is a slip; others of the prefix belong to other parts. */
