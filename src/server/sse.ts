@@ -21,6 +21,7 @@ export class SseStream {
   /** Frames of this turn of the event loop; they go out in one write. */
   #pending = '';
   #scheduled = false;
+  #draining: Promise<void> | undefined;
   #silent = true;
   #ended = false;
   /** Bytes handed to the socket. */
@@ -60,6 +61,14 @@ export class SseStream {
   /** Waits until the client has taken what was sent. Throws `timeout` where it has stalled, `cancelled` where it left. */
   async drained(): Promise<void> {
     if (!this.congested) return;
+    // One wait for all prompts of a request.
+    this.#draining ??= this.#drain().finally(() => {
+      this.#draining = undefined;
+    });
+    await this.#draining;
+  }
+
+  async #drain(): Promise<void> {
     const stall = AbortSignal.timeout(this.#stallSeconds * 1000);
     const left = new AbortController();
     const onClose = () => left.abort();

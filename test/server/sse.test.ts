@@ -58,6 +58,23 @@ test('one that reads while it is waited for goes on, one that does not is cut of
   await expect(sse.drained()).rejects.toMatchObject({ code: 'timeout' });
 });
 
+test('a hundred prompts of one request wait together', async () => {
+  await using opened = await open();
+  const { sse, client } = opened;
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  sse.send(large);
+  await expect.poll(() => sse.congested).toBe(true);
+  const waiting = Promise.all(Array.from({ length: 100 }, () => sse.drained()));
+  const text = client.text();
+  await waiting;
+  sse.end();
+  await text;
+  process.off('warning', onWarning);
+  expect(warnings).toEqual([]);
+});
+
 test('one that leaves is found out at once', async () => {
   await using opened = await open();
   const { sse, client } = opened;
