@@ -7,10 +7,18 @@ export interface LoggerOptions {
   readonly format: 'auto' | 'json' | 'text';
 }
 
+/** Bytes kept while they cannot be written; later ones are dropped. */
+const MAX_UNWRITTEN = 2 ** 20;
+
 export function createLogger({ level, format }: LoggerOptions): Logger {
   const settings = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` };
   const asText = format === 'text' || (format === 'auto' && process.stderr.isTTY);
-  if (!asText) return pino(settings, destination({ fd: 2, sync: true }));
+  if (!asText) {
+    const stderr = destination({ fd: 2, sync: true, maxLength: MAX_UNWRITTEN });
+    // A full disk costs the log its lines and nobody an answer.
+    stderr.on('error', () => {});
+    return pino(settings, stderr);
+  }
   return pino(settings, { write: (line) => void process.stderr.write(toText(line)) });
 }
 

@@ -1,9 +1,10 @@
 // `atom serve` as its users meet it: the official client against the compiled program and the real small model; signals.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import { golden } from '../engine/serve.ts';
@@ -297,6 +298,27 @@ describe('signals', () => {
     }
     expect(await own.end('SIGTERM')).toBe(0);
   });
+
+  test.skipIf(!existsSync('/dev/full')).each(['json', 'text'])(
+    'a full disk costs the log its lines, in %s, and nobody an answer',
+    async (format) => {
+      const full = openSync('/dev/full', 'w');
+      const bin = resolve(modelPath, '../../bin/atom.js');
+      const args = [bin, 'serve', modelPath, '--port', '0', '--threads', '1', '--log-format', format];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', full] });
+      closeSync(full);
+      const exited = once(child, 'exit');
+      let printed = '';
+      child.stdout!.on('data', (text) => {
+        printed += text;
+      });
+      const url = () => /at (http:\S+)/.exec(printed)?.[1];
+      await expect.poll(() => url() ?? child.exitCode, patience).toMatch(/^http/);
+      for (let i = 0; i < 3; i++) expect((await fetch(`${url()}/v1/models`)).status).toBe(200);
+      child.kill('SIGTERM');
+      expect(await exited).toEqual([0, null]);
+    },
+  );
 
   test('SIGTERM before it is ready ends with code 0', async () => {
     const own = startServing();
