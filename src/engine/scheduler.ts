@@ -31,8 +31,8 @@ export class Scheduler {
   readonly #open = new Map<number, Sequence[]>();
   #arrivals = 0;
   /**
-   * Since the start: sequences that gave their blocks back, tokens looked up in the cache and found there, runs with guesses,
-   * their guesses, and those that were right.
+   * Since the start: sequences that gave their blocks back, tokens of prompts looked up in the cache and found there, runs with
+   * guesses, their guesses, and those that were right.
    */
   readonly counts = { preemptions: 0, lookedUp: 0, found: 0, drafts: 0, draftTokens: 0, acceptedTokens: 0 };
 
@@ -182,8 +182,11 @@ export class Scheduler {
         return;
       }
       table.reserve(length, known);
-      this.counts.lookedUp += length;
-      this.counts.found += known;
+      // What is computed again was found or not found before.
+      if (!scoring && next.cachedTokens === undefined) {
+        this.counts.lookedUp += length;
+        this.counts.found += known;
+      }
       next.computed = known;
       next.cachedTokens ??= known;
       this.#waiting.remove(next);

@@ -124,6 +124,27 @@ test('the youngest gives way when blocks run out, and ends all the same', () => 
   expect(blocks.numFree).toBe(5);
 });
 
+test('what is found in the cache is counted once a prompt, not when it is computed again nor when it is scored', () => {
+  const { scheduler } = make({ numBlocks: 5, blockSize: 2, maxModelLen: 10 });
+  const found = () => [scheduler.counts.lookedUp, scheduler.counts.found];
+  const run = () => {
+    while (!scheduler.idle) advance(scheduler);
+  };
+  scheduler.add(request(1, { length: 2 }));
+  scheduler.add(request(2, { length: 2, maxTokens: 6 }));
+  run();
+  expect(scheduler.counts.preemptions).toBeGreaterThan(0);
+  expect(found()).toEqual([4, 0]);
+  scheduler.add(request(3, { length: 5, maxTokens: 1 }));
+  run();
+  scheduler.add({ ...request(3, { length: 5, maxTokens: 1 }), id: 4 });
+  run();
+  expect(found()).toEqual([14, 4]);
+  scheduler.add({ ...request(3, { length: 5, maxTokens: 1 }), id: 5, promptLogprobs: 1 });
+  run();
+  expect(found()).toEqual([14, 4]);
+});
+
 test('answers of one prompt share its blocks and copy the last one when they part', () => {
   const { scheduler, blocks } = make();
   scheduler.add(request(1, { length: 6, n: 3 }));
