@@ -4,6 +4,7 @@
 //   node scripts/build-native.js --best     the best set of this machine is enough; a later build adds the others, and
 //                                           compiles nothing twice
 //   node scripts/build-native.js --force    build anyway
+// ATOM_BUILD=best does what --best does, for an installation that is to compile no longer than it must.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -113,7 +114,8 @@ function build(sets) {
 }
 
 const all = setsFor(process.arch).map(({ name }) => name);
-const best = process.argv.includes('--best') ? bestSet() : undefined;
+const shortest = process.argv.includes('--best') || process.env.ATOM_BUILD === 'best';
+const best = shortest ? bestSet() : undefined;
 const wanted = best === undefined ? all : [best];
 if (process.argv.includes('--force') || !isReady(wanted)) {
   build(wanted);

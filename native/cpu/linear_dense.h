@@ -11,7 +11,8 @@ namespace atom {
 //   out (tokens, stride) f32: columns [column, column + n) are written, or added to
 //
 // A register tile of kTileRows x kTileColumns dot products runs along `in`; every product sums in the same lanes and the
-// same order whatever tile it falls in, so a row gives the same bits alone or among a thousand others.
+// same order whatever tile it falls in, so a row gives the same bits alone or among a thousand others. With AMX bf16 is
+// multiplied by linear_dense_tiles.h, which has an order of its own, the same for any number of rows.
 //
 //   x  [rows of a panel]  ->  second-level cache       cost: 2 tokens n in operations,
 //   W  [kTileColumns]     ->  first-level cache              n in elements read once per panel of rows

@@ -19,7 +19,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "amx.h"
+#include "bf16_tiles.h"
 #include "linear_target.h"
 #include "memory.h"
 #include "threads.h"
@@ -30,13 +30,8 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
-constexpr int64_t kTile = 16;          // outputs, or tokens
-constexpr int64_t kStep = 32;          // channels of a product
 constexpr int64_t kBlock = 2 * kTile;  // outputs of a pass
 constexpr int64_t kMostAcross = 3;     // tiles of tokens of a pass
-constexpr int64_t kSums = kTile * kTile;
-constexpr int64_t kTileBytes = 1024;
-
 // Tokens for which weights are read once.
 constexpr int64_t kChunk = 512;
 // A stretch of a chunk's tokens stays in half of a second-level cache.
@@ -73,12 +68,6 @@ struct DenseChunk {
   }
 };
 
-/// Channels [channel, channel + kStep) of those there are.
-inline __mmask32 channels_of(int64_t there_are, int64_t channel) {
-  const int64_t count = std::clamp<int64_t>(there_are - channel, 0, kStep);
-  return static_cast<__mmask32>((uint64_t{1} << count) - 1);
-}
-
 /// Brings a stretch of a tile of tokens into pairs of channels.
 void pack_tokens(const DenseChunk& chunk, int64_t stretch, int64_t tile, uint8_t* packed) {
   const uint16_t* x = chunk.x + tile * kTile * chunk.x_pitch;
@@ -87,9 +76,8 @@ void pack_tokens(const DenseChunk& chunk, int64_t stretch, int64_t tile, uint8_t
   uint8_t* to = packed + chunk.packed_at(stretch, tile);
   const int64_t first = chunk.first_step(stretch);
   for (int64_t step = first; step < first + chunk.steps_of(stretch); ++step) {
-    const __mmask32 valid = channels_of(chunk.in, step * kStep);
     __m512i rows[kTile] = {};
-    for (int64_t t = 0; t < tokens; ++t) rows[t] = _mm512_maskz_loadu_epi16(valid, x + t * chunk.x_pitch + step * kStep);
+    for (int64_t t = 0; t < tokens; ++t) rows[t] = load_channels(x + t * chunk.x_pitch, step * kStep, chunk.in);
     transpose_words(rows);
     for (int64_t pair = 0; pair < kTile; ++pair, to += 4 * width) _mm512_mask_storeu_epi32(to, lanes, rows[pair]);
   }
@@ -110,13 +98,12 @@ WeightTiles tiles_in_copy(const uint8_t* copy) { return {copy, 2 * kStep, 2 * kT
 
 /// A block that has fewer rows or channels than its tiles; nothing beyond the last of either is read.
 void copy_ragged(const DenseChunk& chunk, int64_t output, int64_t channel, int64_t steps, uint8_t* copy) {
-  const WeightTiles from = tiles_in_rows(chunk, output, channel);
   for (int64_t row = 0; row < kBlock; ++row) {
+    const uint16_t* from = chunk.weight + (output + row) * chunk.weight_pitch;
     const int64_t there_are = output + row < chunk.n ? chunk.in : 0;
     for (int64_t step = 0; step < steps; ++step) {
-      const __mmask32 valid = channels_of(there_are, channel + step * kStep);
-      const void* line = from.at + row * from.pitch + step * from.step;
-      _mm512_store_si512(copy + step * 2 * kTileBytes + row * 2 * kStep, _mm512_maskz_loadu_epi16(valid, line));
+      const __m512i line = load_channels(from, channel + step * kStep, there_are);
+      _mm512_store_si512(copy + step * 2 * kTileBytes + row * 2 * kStep, line);
     }
   }
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "bf16_pairs.h"
+#include "linear_target.h"
+#include "linear_weight_only_tiles.h"
 #include "threads.h"
 
 namespace atom::ATOM_ISA {
@@ -111,34 +113,15 @@ inline void each_piece(int64_t rows, Visit&& visit) {
   }
 }
 
-struct Target {
-  float* out;
-  int64_t stride, outputs;
-  const float* bias;
-  bool accumulate;
-
-  void write(int64_t row, int64_t column, VecF total) const {
-    const int64_t count = std::min<int64_t>(kLanes, outputs - column);
-    if (count <= 0) return;
-    float* to = out + row * stride + column;
-    if (count == kLanes) {
-      if (bias) total += load(bias + column);
-      store(to, accumulate ? load(to) + total : total);
-      return;
-    }
-    float lanes[kLanes];
-    store(lanes, total);
-    for (int64_t i = 0; i < count; ++i) {
-      const float value = bias ? lanes[i] + bias[column + i] : lanes[i];
-      to[i] = accumulate ? to[i] + value : value;
-    }
-  }
-};
-
 }  // namespace
 
 void linear_weight_only(const uint16_t* x, const WeightOnly* weight, float* out, int64_t tokens, int64_t stride,
                         int32_t accumulate) {
+  const LinearTarget target{out, stride, weight->outputs, weight->bias, accumulate != 0};
+#if defined(__AMX_TILE__)
+  if (weight->bits == 4) linear_weight_only_tiles<4>(x, *weight, tokens, target);
+  else linear_weight_only_tiles<8>(x, *weight, tokens, target);
+#else
   static constexpr Tiles<4> nibbles;
   static constexpr Tiles<8> bytes;
   TileFn* const* tiles = weight->bits == 4 ? nibbles.at : bytes.at;
@@ -148,7 +131,6 @@ void linear_weight_only(const uint16_t* x, const WeightOnly* weight, float* out,
   const int64_t tasks = (panels + per_task - 1) / per_task;
   const int64_t blocks = (tokens + kBlockRows - 1) / kBlockRows;
   const int64_t stretch = std::max<int64_t>(kStretch / weight->group_size, 1);
-  const Target target{out, stride, weight->outputs, weight->bias, accumulate != 0};
   parallel_for(tasks * blocks, [&](int64_t task, int) {
     // Every piece of the block waits with its totals until the panel's next stretch.
     VecF totals[kBlockRows * kVectors];
@@ -175,6 +157,7 @@ void linear_weight_only(const uint16_t* x, const WeightOnly* weight, float* out,
       });
     }
   }, tokens * in * weight->outputs);
+#endif
 }
 
 }  // namespace atom::ATOM_ISA
