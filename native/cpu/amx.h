@@ -17,6 +17,9 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
+constexpr int64_t kTileBytes = 1024;           // of A, B and C alike
+constexpr int64_t kTileWords = kTileBytes / 4;  // of C
+
 /// The shapes of the eight tiles: what LDTILECFG reads.
 struct alignas(64) TileShapes {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};

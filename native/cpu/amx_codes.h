@@ -19,7 +19,7 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
-constexpr int64_t kTileRows = 16, kTileBytes = 1024, kTileInts = 256;
+constexpr int64_t kTileRows = 16;
 
 // How far ahead weights are asked for, in bytes.
 constexpr int64_t kTilesAhead = 8192;
@@ -110,7 +110,7 @@ struct WaitingSums {
       const VecF by_row = (VecF)same(scales + row);
       unroll<2>([&](auto v) __attribute__((always_inline)) {
         VecI sum;
-        std::memcpy(&sum, from + v * kTileInts + row * 16, sizeof sum);
+        std::memcpy(&sum, from + v * kTileWords + row * 16, sizeof sum);
         float* total = to + row * kPanel + v * kLanes;
         const VecF before = First ? VecF{} : load(total);
         store(total, multiply_add(__builtin_convertvector(sum, VecF), by_outputs[v] * by_row, before));

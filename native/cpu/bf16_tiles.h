@@ -13,10 +13,8 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
-constexpr int64_t kTile = 16;                 // rows of A, columns of B
-constexpr int64_t kStep = 32;                 // channels of a product
-constexpr int64_t kTileBytes = 1024;          // of A, B and C alike
-constexpr int64_t kSums = kTileBytes / 4;     // of C
+constexpr int64_t kTile = 16;  // rows of A, columns of B
+constexpr int64_t kStep = 32;  // channels of a product
 
 /// Channels [channel, channel + kStep) of those there are.
 inline __m512i load_channels(const uint16_t* row, int64_t channel, int64_t there_are) {

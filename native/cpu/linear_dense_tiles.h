@@ -120,7 +120,7 @@ template <int Across, bool Saves>
 void run_pass(const WeightTiles& w, const PassTokens& tokens, int64_t steps, bool begins, uint8_t* save) {
   constexpr int kA = 6, kB = 7;
   if (begins) unroll<2 * Across>([](auto c) { tile_zero<c>(); });
-  else unroll<2 * Across>([&](auto c) { tile_load<c>(tokens.sums + c * kSums, 64); });
+  else unroll<2 * Across>([&](auto c) { tile_load<c>(tokens.sums + c * kTileWords, 64); });
   for (int64_t step = 0; step < steps; ++step) {
     const uint8_t* a = w.at + step * w.step;
     const uint8_t* b = tokens.packed + step * kTile * tokens.row;
@@ -138,7 +138,7 @@ void run_pass(const WeightTiles& w, const PassTokens& tokens, int64_t steps, boo
       tile_dot_bf16<Across + t, kA, kB>();
     });
   }
-  unroll<2 * Across>([&](auto c) { tile_store<c>(tokens.sums + c * kSums, 64); });
+  unroll<2 * Across>([&](auto c) { tile_store<c>(tokens.sums + c * kTileWords, 64); });
 }
 
 void run_pass(int64_t across, bool saves, const WeightTiles& w, const PassTokens& tokens, int64_t steps, bool begins,
@@ -173,7 +173,7 @@ void multiply_outputs(const DenseChunk& chunk, int64_t first, int64_t last, cons
 
   const int64_t blocks = (last - first + kBlock - 1) / kBlock;
   const int64_t passes = (chunk.tiles() + kMostAcross - 1) / kMostAcross;
-  const int64_t pass_sums = 2 * kMostAcross * kSums, stretches = chunk.stretches();
+  const int64_t pass_sums = 2 * kMostAcross * kTileWords, stretches = chunk.stretches();
   float* const waiting = thread_scratch(static_cast<size_t>(blocks * passes * pass_sums));
   auto* const copy = reinterpret_cast<uint8_t*>(
       second_scratch(static_cast<size_t>(chunk.stretch_steps() * 2 * kTileBytes / 4)));
@@ -201,7 +201,7 @@ void multiply_outputs(const DenseChunk& chunk, int64_t first, int64_t last, cons
         if (saves) weights = tiles_in_copy(copy);
         for (int64_t i = 0; ends && i < 2 * across; ++i) {
           const int64_t token = (tile + i % across) * kTile;
-          write_tile(target, tokens.sums + i * kSums, row + token, std::min(kTile, chunk.tokens - token),
+          write_tile(target, tokens.sums + i * kTileWords, row + token, std::min(kTile, chunk.tokens - token),
                      output + i / across * kTile);
         }
       }

@@ -48,7 +48,7 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
         const int64_t column = p * kPanel + part * kPartOutputs;
         const TileTarget target{out + at * stride + column, stride, weight.outputs - column,
                                 weight.bias ? weight.bias + column : nullptr, accumulate};
-        if (target.width > 0) tiles.at[piece_rows - 1](piece, weight, panel, part, ahead, target);
+        if (target.outputs > 0) tiles.at[piece_rows - 1](piece, weight, panel, part, ahead, target);
       }
       if (pieces > 1) ahead.at += weight.panel_bytes() / pieces;
     });

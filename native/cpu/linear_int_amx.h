@@ -60,9 +60,9 @@ class TiledBlock {
         outliers_(weight.outliers > 0 ? weight.outliers : weight.group_size, weight.groups * weight.group_size) {
     const int64_t opened = std::max(normal_.count, outliers_.count) * 2 * kTileBytes;
     totals_ = thread_scratch(
-        static_cast<size_t>(kTileBlockRows * kPanel + 4 * kTileInts + opened / 2 + groups_ * kTileBlockRows));
+        static_cast<size_t>(kTileBlockRows * kPanel + 4 * kTileWords + opened / 2 + groups_ * kTileBlockRows));
     sums_ = reinterpret_cast<int32_t*>(totals_ + kTileBlockRows * kPanel);
-    opened_[0] = reinterpret_cast<int8_t*>(sums_ + 4 * kTileInts);
+    opened_[0] = reinterpret_cast<int8_t*>(sums_ + 4 * kTileWords);
     opened_[1] = opened_[0] + opened;
     x_scales_ = reinterpret_cast<float*>(opened_[1] + opened);
     // A group's scales of all rows together, as they are wanted.
@@ -141,8 +141,8 @@ class TiledBlock {
       opening.some(std::min(share, lines));
       lines -= std::min(share, lines);
       settle();
-      int32_t* sums = sums_ + t % 2 * 2 * kTileInts;
-      tile_store<0>(sums, 64), tile_store<1>(sums + kTileInts, 64);
+      int32_t* sums = sums_ + t % 2 * 2 * kTileWords;
+      tile_store<0>(sums, 64), tile_store<1>(sums + kTileWords, 64);
       wait(group, t, sums);
     }
   }
@@ -164,11 +164,11 @@ class TiledBlock {
         tile_load<5>(at + tile_bytes_, 64);
         tile_dot_bytes<2, 5, 6>(), tile_dot_bytes<3, 5, 7>();
       }
-      tile_store<0>(sums_, 64), tile_store<1>(sums_ + kTileInts, 64);
+      tile_store<0>(sums_, 64), tile_store<1>(sums_ + kTileWords, 64);
       wait(group, t, sums_);
       settle();
       if (!both) break;
-      tile_store<2>(sums_, 64), tile_store<3>(sums_ + kTileInts, 64);
+      tile_store<2>(sums_, 64), tile_store<3>(sums_ + kTileWords, 64);
       wait(group, t + 1, sums_);
       settle();
     }
@@ -206,15 +206,11 @@ class TiledBlock {
 /// All outputs of panels [first, last) for rows [row, row + count) of x.
 inline void linear_int_tiles(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last,
                              int64_t row, int64_t count, float* out, int64_t stride, bool accumulate) {
+  const LinearTarget target{out, stride, weight.outputs, weight.bias, accumulate};
   TiledBlock block(x, weight, row, count);
   block.run(first, last, [&](int64_t panel, const float* totals) {
-    const int64_t column = panel * kPanel;
-    for (int64_t r = 0; r < count; ++r) {
-      const TileTarget target{out + (row + r) * stride + column, stride, weight.outputs - column,
-                              weight.bias ? weight.bias + column : nullptr, accumulate};
-      unroll<2>([&](auto v) {
-        if (target.width > v * kLanes) target.write(0, v, load(totals + r * kPanel + v * kLanes));
-      });
+    for (int64_t r = 0; r < count; ++r, totals += kPanel) {
+      unroll<2>([&](auto v) { target.write(row + r, panel * kPanel + v * kLanes, load(totals + v * kLanes)); });
     }
   });
 }

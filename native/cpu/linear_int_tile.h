@@ -14,6 +14,7 @@
 
 #include "dot_bytes.h"
 #include "linear_int.h"
+#include "linear_target.h"
 #include "unrolled.h"
 
 namespace atom::ATOM_ISA {
@@ -38,32 +39,27 @@ struct TileRows {
   int64_t groups;
 };
 
-/// Where the results of a tile go: `rows` of them from `at` on, `width` of its outputs.
-struct TileTarget {
-  float* at;
-  int64_t stride, width;
-  const float* bias;  // of its first output, or null
-  bool accumulate;
-
+/// Where the results of a tile go: outputs of its rows, from its first on.
+struct TileTarget : LinearTarget {
   /// Results are far away when they are written: their lines are asked for before the tile begins.
   template <int Count>
   void ask() const {
     unroll<Count>([&](auto r) {
-      for (int64_t c = 0; c < kTileVectors * kLanes; c += 16) __builtin_prefetch(at + r * stride + c, 1);
+      for (int64_t c = 0; c < kTileVectors * kLanes; c += 16) __builtin_prefetch(out + r * stride + c, 1);
     });
   }
 
   /// totals (Count, kTileVectors).
   template <int Count>
   [[gnu::always_inline]] void write(VecF* totals) const {
-    if (width < kTileVectors * kLanes) {
+    if (outputs < kTileVectors * kLanes) {
       VecF left[Count * kTileVectors];  // totals must not be seen in memory: they would be kept there all the time
       unroll<Count * kTileVectors>([&](auto i) { left[i] = totals[i]; });
       return write_left(Count, left);
     }
     const auto each = [&](auto&& f) __attribute__((always_inline)) {
       unroll<Count * kTileVectors>([&](auto i) __attribute__((always_inline)) {
-        f(totals[i], i % kTileVectors * kLanes, at + i / kTileVectors * stride + i % kTileVectors * kLanes);
+        f(totals[i], i % kTileVectors * kLanes, out + i / kTileVectors * stride + i % kTileVectors * kLanes);
       });
     };
     if (bias) each([&](VecF& total, int64_t first, float*) { total += load(bias + first); });
@@ -74,23 +70,7 @@ struct TileTarget {
   /// The outputs that are left where a tile of all would go beyond the last: once for all tiles, not in each.
   [[gnu::noinline]] void write_left(int rows, const VecF* totals) const {
     for (int row = 0; row < rows; ++row) {
-      for (int vector = 0; vector < kTileVectors; ++vector) write(row, vector, *totals++);
-    }
-  }
-
-  void write(int64_t row, int64_t vector, VecF total) const {
-    const int64_t first = vector * kLanes, count = std::min<int64_t>(kLanes, width - first);
-    float* to = at + row * stride + first;
-    if (count == kLanes) {
-      if (bias) total += load(bias + first);
-      store(to, accumulate ? load(to) + total : total);
-      return;
-    }
-    float lanes[kLanes];
-    store(lanes, total);
-    for (int64_t i = 0; i < count; ++i) {
-      const float value = bias ? lanes[i] + bias[first + i] : lanes[i];
-      to[i] = accumulate ? to[i] + value : value;
+      for (int vector = 0; vector < kTileVectors; ++vector) LinearTarget::write(row, vector * kLanes, *totals++);
     }
   }
 };
@@ -100,22 +80,6 @@ struct Ahead {
   const uint8_t* at;
   int64_t step;
 };
-
-inline VecF load_scales(const uint8_t* from, bool wide) {
-  if (wide) return load(reinterpret_cast<const float*>(from));
-  const auto* halves = reinterpret_cast<const uint16_t*>(from);
-#if defined(__AVX512F__)
-  return (VecF)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)));
-#elif defined(__AVX2__)
-  return (VecF)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)));
-#elif defined(__aarch64__)
-  return (VecF)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(halves)));
-#else
-  VecF v;
-  for (int i = 0; i < kLanes; ++i) v[i] = f16_to_float(halves[i]);
-  return v;
-#endif
-}
 
 /// The same value in every lane, loaded so: adding it to zeros would cost an operation.
 inline VecI same(const void* from) {

@@ -34,10 +34,6 @@ constexpr int64_t kVectors = kOutputs / kLanes;
 // every page.
 constexpr int64_t kAhead = 8192;
 
-inline VecF load_scales(const uint8_t* from, bool wide) {
-  return wide ? load(reinterpret_cast<const float*>(from)) : load_f16(reinterpret_cast<const uint16_t*>(from));
-}
-
 /// What a tile multiplies: rows of x from a group's first channel on, and outputs of a panel from that group on.
 struct Operands {
   const uint16_t* x;

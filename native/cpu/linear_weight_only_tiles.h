@@ -152,10 +152,9 @@ struct Unscaled {
 };
 
 [[gnu::always_inline]] inline void add_scaled(const Unscaled& from, int64_t v, bool wide, int64_t height) {
-  const uint8_t* at = from.scales + v * kTile * (wide ? 4 : 2);
-  const VecF by = wide ? load(reinterpret_cast<const float*>(at)) : load_f16(reinterpret_cast<const uint16_t*>(at));
-  const float* sums = from.sums + v * kSums;
-  float* totals = from.totals + v * kSums;
+  const VecF by = load_scales(from.scales + v * kTile * (wide ? 4 : 2), wide);
+  const float* sums = from.sums + v * kTileWords;
+  float* totals = from.totals + v * kTileWords;
   for (int64_t row = 0; row < height; ++row, sums += kTile, totals += kTile) {
     store(totals, multiply_add(load(sums), by, load(totals)));
   }
@@ -176,7 +175,7 @@ void multiply_piece(const Piece& piece, const uint8_t* opened, const uint8_t* x,
                     const Beside& beside) {
   constexpr int kA = 4, kB = 5;
   if (piece.begins) unroll<kAcross>([](auto v) { tile_zero<v>(); });
-  else unroll<kAcross>([&](auto v) { tile_load<v>(from + v * kSums, 64); });
+  else unroll<kAcross>([&](auto v) { tile_load<v>(from + v * kTileWords, 64); });
   const int64_t step_bytes = beside.height * 2 * kStep;
   int64_t added = 0;
   for (int64_t step = 0; step < piece.steps; ++step) {
@@ -193,7 +192,7 @@ void multiply_piece(const Piece& piece, const uint8_t* opened, const uint8_t* x,
       }
     }
   }
-  unroll<kAcross>([&](auto v) { tile_store<v>(to + v * kSums, 64); });
+  unroll<kAcross>([&](auto v) { tile_store<v>(to + v * kTileWords, 64); });
   if (!beside.next) return;
   for (int64_t step = piece.steps; step < beside.next->steps; ++step) open_step<Bits>(*beside.next, step, beside.opened);
 }
@@ -202,7 +201,7 @@ void multiply_piece(const Piece& piece, const uint8_t* opened, const uint8_t* x,
 template <int Bits>
 void multiply_panels(const CodesChunk& chunk, int64_t first, int64_t panels, const uint8_t* packed, int64_t row,
                      const LinearTarget& target) {
-  const int64_t tiles = chunk.tiles(), height = chunk.height(), tile_sums = kAcross * kSums;
+  const int64_t tiles = chunk.tiles(), height = chunk.height(), tile_sums = kAcross * kTileWords;
   const bool wide = chunk.weight.wide_scales != 0;
   const bool split = chunk.group_pieces() > 1;
   // totals (panels, tiles, 4, 16, 16); opened (2, 4 steps, 4 tiles); turns (2, 4, 16, 16); unfinished (tiles, 4, 16, 16)
@@ -247,7 +246,7 @@ void multiply_panels(const CodesChunk& chunk, int64_t first, int64_t panels, con
     for (int64_t i = 0; i < chunk.rows; ++i) {
       const float* from = totals + (panel * tiles + i / kTile) * tile_sums + i % kTile * kTile;
       for (int64_t v = 0; v < kAcross; ++v) {
-        target.write(row + i, (first + panel) * kOutputs + v * kTile, load(from + v * kSums));
+        target.write(row + i, (first + panel) * kOutputs + v * kTile, load(from + v * kTileWords));
       }
     }
   }

@@ -194,6 +194,11 @@ inline VecF load_f16(const uint16_t* from) {
 #endif
 }
 
+/// Scales of kLanes outputs, which weights keep as f32 or, where it changes none of them, as f16.
+inline VecF load_scales(const uint8_t* from, bool wide) {
+  return wide ? load(reinterpret_cast<const float*>(from)) : load_f16(reinterpret_cast<const uint16_t*>(from));
+}
+
 /// kLanes bf16 as f32.
 inline VecF load_bf16(const uint16_t* from) {
   typedef uint16_t Half __attribute__((vector_size(kLanes * 2)));
