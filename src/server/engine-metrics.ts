@@ -6,15 +6,16 @@ import { tokenBounds } from './metric-bounds.ts';
 
 export type WatchedEngine = Pick<ServingEngine, 'info' | 'stats' | 'onStep'>;
 
-type Labels = Readonly<Record<'model_name' | 'engine', string>>;
-type Read = (stats: EngineStats) => number;
-
 const labelNames = ['model_name', 'engine'] as const;
+
+type LabelName = (typeof labelNames)[number];
+type Labels = Readonly<Record<LabelName, string>>;
+type Read = (stats: EngineStats) => number;
 
 export class EngineMetrics {
   readonly #registry: Registry;
   readonly #labels: Labels;
-  readonly #stepTokens: Histogram<'model_name' | 'engine'>;
+  readonly #stepTokens: Histogram<LabelName>;
   #engine: WatchedEngine | undefined;
 
   constructor(registry: Registry, labels: Labels) {
@@ -47,11 +48,8 @@ export class EngineMetrics {
       (all) => all.acceptedTokens,
     );
     this.#stepTokens = new Histogram({
-      name: 'vllm:iteration_tokens_total',
-      help: 'tokens that one step runs, of prompts and answers',
-      labelNames,
+      ...this.#described('vllm:iteration_tokens_total', 'tokens that one step runs, of prompts and answers'),
       buckets: tokenBounds.filter((bound) => bound <= 10_000),
-      registers: [registry],
     });
   }
 
@@ -67,20 +65,16 @@ export class EngineMetrics {
   /** A gauge of 1 whose labels are the facts. */
   #cacheConfig(): void {
     const facts = ['block_size', 'num_gpu_blocks', 'cache_dtype', 'enable_prefix_caching'] as const;
-    const cacheOf = () => this.#engine?.info.cache;
-    const labels = this.#labels;
-    new Gauge({
-      name: 'vllm:cache_config_info',
-      help: 'what the KV cache is, in its labels',
+    const gauge: Gauge<LabelName | (typeof facts)[number]> = new Gauge({
+      ...this.#described('vllm:cache_config_info', 'what the KV cache is, in its labels'),
       labelNames: [...labelNames, ...facts],
-      registers: [this.#registry],
-      collect() {
-        const cache = cacheOf();
+      collect: () => {
+        const cache = this.#engine?.info.cache;
         if (cache === undefined) return;
         const { blockSize, blocks, type, prefixCache } = cache;
-        this.set(
+        gauge.set(
           {
-            ...labels,
+            ...this.#labels,
             block_size: blockSize,
             num_gpu_blocks: blocks,
             cache_dtype: type,
@@ -93,33 +87,27 @@ export class EngineMetrics {
   }
 
   #gauge(name: string, help: string, read: Read): void {
-    const stats = () => this.#engine?.stats();
-    const labels = this.#labels;
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect() {
-        const current = stats();
-        if (current !== undefined) this.set(labels, read(current));
+    const gauge: Gauge<LabelName> = new Gauge({
+      ...this.#described(name, help),
+      collect: () => {
+        const stats = this.#engine?.stats();
+        if (stats !== undefined) gauge.set(this.#labels, read(stats));
       },
     });
   }
 
   #counter(name: string, help: string, read: Read): void {
-    const stats = () => this.#engine?.stats();
-    const labels = this.#labels;
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect() {
-        const current = stats();
-        this.reset();
-        this.inc(labels, current === undefined ? 0 : read(current));
+    const counter: Counter<LabelName> = new Counter({
+      ...this.#described(name, help),
+      collect: () => {
+        const stats = this.#engine?.stats();
+        counter.reset();
+        counter.inc(this.#labels, stats === undefined ? 0 : read(stats));
       },
     });
+  }
+
+  #described(name: string, help: string) {
+    return { name, help, labelNames, registers: [this.#registry] };
   }
 }
