@@ -16,12 +16,15 @@ bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
 
-// CPUID leaf 7, sub-leaf 1: GCC 12's __builtin_cpu_supports does not know AVX-VNNI.
-bool has_avx_vnni() {
-  unsigned eax = 7, ebx = 0, ecx = 1, edx = 0;
-  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-  return has_avx2() && (eax & (1u << 4)) != 0;
-}
+// CPUID leaf 7, of what GCC 12's __builtin_cpu_supports does not know.
+struct Leaf7 {
+  unsigned eax = 7, ebx = 0, ecx, edx = 0;
+  explicit Leaf7(unsigned sub_leaf) : ecx(sub_leaf) {
+    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  }
+};
+
+bool has_avx_vnni() { return has_avx2() && (Leaf7(1).eax & (1u << 4)) != 0; }
 
 bool has_avx512_vnni() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -33,14 +36,12 @@ bool has_avx512() {
   return has_avx512_vnni() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi");
 }
 
-// CPUID leaf 7: AMX-BF16, AMX-TILE and AMX-INT8. Linux keeps the tiles' 8 KiB from a process that has not asked for them.
+// AMX-BF16, AMX-TILE and AMX-INT8. Linux keeps the tiles' 8 KiB from a process that has not asked for them.
 bool has_amx() {
 #if defined(__linux__)
-  unsigned eax = 7, ebx = 0, ecx = 0, edx = 0;
-  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
   constexpr unsigned kAmx = (1u << 22) | (1u << 24) | (1u << 25);
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return has_avx512() && (edx & kAmx) == kAmx && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return has_avx512() && (Leaf7(0).edx & kAmx) == kAmx && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;
 #endif
