@@ -61,14 +61,14 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
   readonly #begun: boolean[];
   readonly #whole: readonly ChatChoice[];
   #promptLogprobs = 'null';
-  /** The field of the first frame. */
-  #promptIds: string;
+  /** The prompt's tokens as JSON, until the first frame has taken them. */
+  #promptIds: string | undefined;
 
   constructor(options: ChatAnswerOptions) {
     this.#options = options;
     this.#prefix = framePrefix('chat.completion.chunk', options.head);
     this.#parsers = Array.from({ length: options.choices }, () => options.newCallParser?.());
-    this.#promptIds = options.promptIds ? `,"prompt_token_ids":[${options.promptIds.join(',')}]` : '';
+    this.#promptIds = options.promptIds && `[${options.promptIds.join(',')}]`;
     this.#whole = Array.from({ length: options.choices }, () => new ChatChoice());
     this.#begun = Array.from({ length: options.choices }, () => false);
   }
@@ -104,8 +104,8 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
   ): string {
     const lists = logprobs.length === 0 ? 'null' : `{"content":[${logprobs.join(',')}],"refusal":null}`;
     const ids = this.#options.promptIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
-    const promptIds = this.#promptIds;
-    this.#promptIds = '';
+    const promptIds = this.#promptIds === undefined ? '' : `,"prompt_token_ids":${this.#promptIds}`;
+    this.#promptIds = undefined;
     const reason = finish === null ? 'null' : `"${finish}"`;
     return `${this.#prefix}{"index":${choice},"delta":${JSON.stringify(delta)},"logprobs":${lists},"finish_reason":${reason}${ids}}]${promptIds}${usageSuffix(usage)}`;
   }
@@ -119,7 +119,8 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
   }
 
   body(usage: Usage): string {
-    const { head, topLogprobs, promptIds, scorePrompt } = this.#options;
+    const { head, topLogprobs, scorePrompt } = this.#options;
+    const promptIds = this.#promptIds;
     const asked = { logprobs: topLogprobs !== undefined, tokenIds: promptIds !== undefined };
     const choices = this.#whole.map((choice, index) => choice.json(index, asked));
     return bodyJson(
@@ -127,7 +128,7 @@ export class ChatAnswer implements AnswerWriter<ChatDelta> {
       {
         choices: listJson(choices),
         usage: [JSON.stringify(usage)],
-        ...(promptIds && { prompt_token_ids: [`[${promptIds.join(',')}]`] }),
+        ...(promptIds !== undefined && { prompt_token_ids: [promptIds] }),
         ...(scorePrompt && { prompt_logprobs: [this.#promptLogprobs] }),
       },
     );

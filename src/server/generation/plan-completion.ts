@@ -2,7 +2,7 @@
 import type { ServerContext, Service } from '../context.ts';
 import { completionId } from '../request-ids.ts';
 import type { AnswerPlan } from '../respond.ts';
-import type { CompletionBody } from '../schemas/completion.ts';
+import type { CompletionBody, Prompt } from '../schemas/completion.ts';
 import { answerHead, type Job } from './answer.ts';
 import { CompletionAnswer, type CompletionDelta } from './completion-answer.ts';
 import { CompletionLogprobsWriter } from './completion-logprobs.ts';
@@ -48,18 +48,16 @@ export async function planCompletion(
       firstChoice: i * n,
     };
   });
-  const echoOf = (i: number) => {
-    const prompt = body.prompt[i]!;
+  const echoOf = (prompt: Prompt) =>
     // As it was encoded: half a surrogate pair is no text.
-    return typeof prompt === 'string' ? Buffer.from(prompt).toString('utf8') : tokenizer.decode(prompt);
-  };
-  const perChoice = <T>(make: (i: number) => T) =>
-    body.prompt.flatMap((_, i) => Array.from({ length: n }, () => make(i)));
+    typeof prompt === 'string' ? Buffer.from(prompt).toString('utf8') : tokenizer.decode(prompt);
+  /** What belongs to each prompt, for each of its choices. */
+  const byChoice = <T>(ofPrompts: readonly T[]) => ofPrompts.flatMap((each) => Array<T>(n).fill(each));
   const names = new TokenNames({ tokenizer, asIds: body.return_tokens_as_token_ids ?? false });
-  const writerOf = (i: number, top: number) => {
+  const writerOf = (prompt: Int32Array, top: number) => {
     const detokenizer = tokenizer.detokenizer({
       skipSpecialTokens: body.skip_special_tokens ?? true,
-      ...(!echo && { after: encoded[i]! }),
+      ...(!echo && { after: prompt }),
     });
     return new CompletionLogprobsWriter({ names, top, detokenizer });
   };
@@ -67,9 +65,11 @@ export async function planCompletion(
   const writer = new CompletionAnswer({
     head: answerHead(context, service, completionId()),
     choices: body.prompt.length * n,
-    echoes: echo ? perChoice(echoOf) : undefined,
-    ...(logprobs !== undefined && { logprobs: perChoice((i) => writerOf(i, logprobs)) }),
-    ...(body.return_token_ids === true && { promptIds: perChoice((i) => encoded[i]!) }),
+    echoes: echo ? byChoice(body.prompt.map(echoOf)) : undefined,
+    ...(logprobs !== undefined && {
+      logprobs: byChoice(encoded).map((prompt) => writerOf(prompt, logprobs)),
+    }),
+    ...(body.return_token_ids === true && { promptIds: byChoice(encoded) }),
     ...(top !== undefined && { scorePrompt: (event) => promptLogprobs(event, { tokenizer, top }) }),
   });
   return {
