@@ -41,6 +41,14 @@ export function goalTable(goals: readonly Goal[], { short }: { short: boolean })
   return [table(['goal', 'set', 'measured', ''], rows, [3])];
 }
 
+/** The goals of several runs in one table. */
+export function goalTableOf<Result extends { readonly short: boolean }>(
+  results: readonly Result[],
+  goalsOf: (result: Result) => readonly Goal[],
+): string[] {
+  return goalTable(results.filter(({ short }) => !short).flatMap(goalsOf), { short: false });
+}
+
 /** NaN of nothing, so that a goal without figures is left out. */
 export const least = (values: readonly number[]): number =>
   values.length === 0 ? Number.NaN : Math.min(...values);

@@ -3,7 +3,8 @@ import { byteText, durationText, fixed, percent, percentChange, significant } fr
 import { mean } from './goals.ts';
 import type { ResultFile, ResultOf } from './result-file.ts';
 import { modelText, timesIn } from './sections/curves.ts';
-import { vectorShare } from './sections/kernel-goals.ts';
+import { speedups, vectorShare } from './sections/kernel-goals.ts';
+import { lossesOf } from './sections/ladder.ts';
 import { columnsOf, isPeer, shapeText } from './sections/peers.ts';
 
 /** A question, what was measured, and the paper's figure or the goal beside it. */
@@ -90,16 +91,7 @@ function products({ data: { kernels } }: ResultOf<'kernels'>): Answer[] {
     kernels.filter((figure) => figure.operator === operator),
   ) as [typeof kernels, typeof kernels];
   const at = (rows: number) => own.filter((figure) => figure.rows === rows);
-  const times = (rows: number) =>
-    fixed(
-      mean(
-        at(rows).flatMap(({ shape, seconds }) => {
-          const other = plain.find((each) => each.shape === shape && each.rows === rows);
-          return other ? [other.seconds / seconds] : [];
-        }),
-      ),
-      1,
-    );
+  const times = (rows: number) => fixed(mean(speedups(at(rows), plain)), 1);
   const hasTiles = own.some(({ shareOfVectorPeak }) => shareOfVectorPeak !== undefined);
   const vectors = hasTiles
     ? `, ${percent(mean(at(128).map(vectorShare)))} of what vectors without tiles could do`
@@ -129,17 +121,12 @@ function accuracy({ data: { presets } }: ResultOf<'presets'>): Answer[] {
   ];
 }
 
-function published({ data: { model, rows } }: ResultOf<'ladder'>): Answer[] {
-  const [baseline, last] = [rows[0], rows.at(-1)];
-  const golden = rows.flatMap((row) => row.golden ?? []).at(-1);
-  if (baseline?.golden === undefined || last === undefined || golden === undefined) return [];
-  return [
-    [
-      `perplexity lost by ${model} at W4A4 KV4, simulated, groups of 32`,
-      percentChange(last.perplexity / baseline.perplexity - 1),
-      `Atom's published code: ${percentChange(golden / baseline.golden - 1)}`,
-    ],
-  ];
+function published({ data }: ResultOf<'ladder'>): Answer[] {
+  return lossesOf(data).map((losses) => [
+    `perplexity lost by ${data.model} at W4A4 KV4, simulated, groups of 32`,
+    percentChange(losses.own.change),
+    `Atom's published code: ${percentChange(losses.published.change)}`,
+  ]);
 }
 
 function memory(result: ResultOf<'curves'>): Answer[] {

@@ -1,6 +1,6 @@
 // What HTTP costs over the engine alone, on models small and large.
 import { fixed, percent } from '../../format.ts';
-import { goalTable } from '../goals.ts';
+import { type Goal, goalTableOf } from '../goals.ts';
 import { type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
 
@@ -35,30 +35,21 @@ export function httpSection(results: readonly ResultOf<'http'>[]): Section {
         ],
         rows,
       ),
-      ...goalTable(
-        results.flatMap(({ title, short, data }) =>
-          short
-            ? []
-            : [
-                {
-                  what: `${title}: cost of HTTP`,
-                  goal: 0.05,
-                  unit: 'percent',
-                  atMost: true,
-                  measured: data.cost,
-                },
-                {
-                  what: `${title}: loop delay, p99`,
-                  goal: 50,
-                  unit: 'ms',
-                  atMost: true,
-                  measured: data.loopDelayP99,
-                },
-              ],
-        ),
-        { short: false },
-      ),
+      ...goalTableOf(results, goals),
       ...sources(...results),
     ],
   };
+}
+
+function goals({ title, data }: ResultOf<'http'>): Goal[] {
+  return [
+    {
+      ...{ what: `${title}: cost of HTTP`, goal: 0.05, unit: 'percent' },
+      ...{ atMost: true, measured: data.cost },
+    },
+    {
+      ...{ what: `${title}: loop delay, p99`, goal: 50, unit: 'ms' },
+      ...{ atMost: true, measured: data.loopDelayP99 },
+    },
+  ];
 }

@@ -11,6 +11,14 @@ const goalShapes = ['4096 x 4096', '4096 x 11008'];
 export const vectorShare = ({ shareOfVectorPeak, ceilingShare }: Figure): number =>
   shareOfVectorPeak ?? ceilingShare;
 
+/** How many times as fast as `others` each of `own` is on the same matrix and rows, where those were measured. */
+export function speedups(own: readonly Figure[], others: readonly Figure[]): number[] {
+  return own.flatMap(({ shape, rows, seconds }) => {
+    const other = others.find((each) => each.shape === shape && each.rows === rows);
+    return other === undefined ? [] : [other.seconds / seconds];
+  });
+}
+
 export function kernelGoals({ kernels, fusedQuantization }: ResultOf<'kernels'>['data']): Goal[] {
   const of = (operator: string, wanted: (rows: number) => boolean) =>
     kernels.filter(
@@ -18,10 +26,10 @@ export function kernelGoals({ kernels, fusedQuantization }: ResultOf<'kernels'>[
     );
   const times = (other: string, rows: number) =>
     least(
-      of('linear W4A4', (count) => count === rows).flatMap(({ shape, seconds }) => {
-        const rival = of(other, (count) => count === rows).find((each) => each.shape === shape);
-        return rival === undefined ? [] : [rival.seconds / seconds];
-      }),
+      speedups(
+        of('linear W4A4', (count) => count === rows),
+        of(other, (count) => count === rows),
+      ),
     );
   const four = ['linear W4A4', 'linear W4A8'];
   const shares = (wanted: (rows: number) => boolean, share: (figure: Figure) => number) =>

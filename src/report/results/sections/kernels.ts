@@ -5,7 +5,7 @@ import { type Line, lineChart, type Panel } from '../line-chart.ts';
 import { of, type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
 import { schemeEntry } from '../scheme-colours.ts';
-import { decoderGoals, kernelGoals } from './kernel-goals.ts';
+import { decoderGoals, kernelGoals, speedups } from './kernel-goals.ts';
 
 type Figure = ResultOf<'kernels'>['data']['kernels'][number];
 
@@ -104,23 +104,14 @@ function operatorRow(operator: string, figures: readonly Figure[], hasVectors: b
   const shares = counts.map((count) =>
     mean(own.filter(({ rows }) => rows === count).map(({ ceilingShare }) => ceilingShare)),
   );
-  const most = counts.at(-1);
-  const speeds = own
-    .filter(({ rows }) => rows === most)
-    .flatMap(({ shape, seconds }) => {
-      const plain = figures.find(
-        (each) => each.operator === 'linear W16A16' && each.shape === shape && each.rows === most,
-      );
-      return plain === undefined ? [] : [plain.seconds / seconds];
-    });
-  const ofVectors = own
-    .filter(({ rows }) => rows === most)
-    .flatMap(({ shareOfVectorPeak }) => shareOfVectorPeak ?? []);
+  const most = own.filter(({ rows }) => rows === counts.at(-1));
+  const plain = figures.filter((figure) => figure.operator === 'linear W16A16');
+  const ofVectors = most.flatMap(({ shareOfVectorPeak }) => shareOfVectorPeak ?? []);
   return [
     operator.replace('linear ', ''),
     ...shares.map((share) => percent(share)),
     ...(hasVectors ? [ofVectors.length === 0 ? '' : percent(mean(ofVectors))] : []),
-    `${fixed(mean(speeds), 2)}x`,
+    `${fixed(mean(speedups(most, plain)), 2)}x`,
   ];
 }
 

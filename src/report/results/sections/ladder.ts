@@ -1,7 +1,7 @@
 // Both ladders: what each step from plain rounding to our own recipe loses, beside Atom's published code.
 import { fixed, percentChange } from '../../format.ts';
 import { logScale } from '../../scales.ts';
-import { type Goal, goalTable } from '../goals.ts';
+import { type Goal, goalTableOf } from '../goals.ts';
 import { type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
 import { type Mark, type Row, rowChart } from '../row-chart.ts';
@@ -23,24 +23,38 @@ export function ladderSection(ladders: readonly Ladder[]): Section {
       `Perplexity on \`models/tiny-classics/test.txt\` in windows of ${first?.window}, simulated in f32; 4-bit weights, activations and (from the step that says so) cache, groups of ${first?.groupSize}, ${first?.outliers} outlier channels, calibrated on ${first?.samples} windows of 256 tokens. Each row adds one thing to the row above. The published code is Atom's own simulated quantization, run in PyTorch ([golden/README.md](../golden/README.md)); it has no steps beyond \`atom-paper\`. The twin's weights are scaled so that a few channels tower over the others and the function stays the same.`,
       { drawing: 'ladder', title: 'Loss of each step', svg: lossChart(ladders) },
       table(['', ...headings], rows),
-      ...goalTable(ladders.filter(({ short }) => !short).flatMap(goals), { short: false }),
+      ...goalTableOf(ladders, goals),
       ...sources(...ladders),
     ],
   };
 }
 
 /** Half of what Atom's published code loses with all its steps. */
-function goals({ data: { model, rows } }: Ladder): Goal[] {
+function goals({ data }: Ladder): Goal[] {
+  return lossesOf(data).map(({ own, published }) => ({
+    ...{ what: `${data.model}: loss of the last step, of the published code's`, goal: 0.5, unit: 'percent' },
+    ...{ atMost: true, measured: own.increase / published.increase },
+  }));
+}
+
+interface Loss {
+  /** Of the perplexity, in all steps. */
+  readonly increase: number;
+  /** The same as a part of the perplexity before the first step. */
+  readonly change: number;
+}
+
+/** What all our steps lose, and all of the published code's; nothing where either was not measured. */
+export function lossesOf({ rows }: Ladder['data']): { readonly own: Loss; readonly published: Loss }[] {
   const [baseline] = rows;
   const published = rows.flatMap(({ golden }) => golden ?? []).at(-1);
   const last = rows.at(-1)?.perplexity;
   if (baseline?.golden === undefined || published === undefined || last === undefined) return [];
-  return [
-    {
-      ...{ what: `${model}: loss of the last step, of the published code's`, goal: 0.5, unit: 'percent' },
-      ...{ atMost: true, measured: (last - baseline.perplexity) / (published - baseline.golden) },
-    },
-  ];
+  const loss = (before: number, after: number): Loss => ({
+    increase: after - before,
+    change: after / before - 1,
+  });
+  return [{ own: loss(baseline.perplexity, last), published: loss(baseline.golden, published) }];
 }
 
 function figures(rung: Rung | undefined, isLast: boolean): string[] {

@@ -1,7 +1,7 @@
 // Beside another engine, in one process and in turn: reading prompts, decoding at equal batches, decoding in one memory.
 import { byteText, fixed, significant } from '../../format.ts';
 import { linearScale, rounded } from '../../scales.ts';
-import { type Goal, goalTable } from '../goals.ts';
+import { type Goal, goalTableOf } from '../goals.ts';
 import { type Section, sources, table } from '../page-parts.ts';
 import type { ResultOf } from '../result-file.ts';
 import { type Row, rowChart } from '../row-chart.ts';
@@ -64,7 +64,7 @@ function groupParts(results: readonly Peers[], name: string): Section['parts'] {
     `**The shape ${shape}.**${memoryText.join('')}`,
     { drawing: name, title, svg: chart(title, columns) },
     table(['', ...columns.map(({ heading }) => heading)], rows),
-    ...goalTable(goals(results.filter(({ short }) => !short).flatMap(columnsOf)), { short: false }),
+    ...goalTableOf(results, (result) => goals(columnsOf(result))),
     ...sources(...results),
   ];
 }
