@@ -1,7 +1,7 @@
 // Every command of an `sh` block in README.md and docs/ is run, in order, by a shell in a folder that looks like a clone:
 // with small models for the placeholders, a Hub of the test's own, and short runs. What they print is not looked at, but
 // for servers, which must answer; each must end with code 0.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   cpSync,
@@ -24,13 +24,12 @@ import { presetNamed } from '../../src/quantize/presets.ts';
 import { writeRandomQuantized } from '../../src/quantize/random-quantized.ts';
 import { type HostedRepository, type HubServer, startHubServer } from '../hub/hub-server.ts';
 import { documents, notRun, pagesApart, root, shownBlocks } from './document-commands.ts';
+import { killGroups, startGroup } from './process-group.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'atom-documents-'));
 /** What stands for the placeholders. */
 const made = join(scratch, 'made');
 const bundled = join(root, 'models/tiny-classics');
-/** Servers that run; each is the head of a group of processes. */
-const serving = new Set<ChildProcess>();
 let hub: HubServer;
 let environment: NodeJS.ProcessEnv;
 
@@ -57,7 +56,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const child of serving) process.kill(-child.pid!, 'SIGKILL');
+  killGroups();
   await hub[Symbol.asyncDispose]();
   rmSync(scratch, { recursive: true });
 });
@@ -119,19 +118,8 @@ interface Served {
 
 /** A command that serves: resolves once it has said how to try it and says that it is well. */
 async function serve(command: string, cwd: string): Promise<Served> {
-  const child = spawn('bash', ['-c', `exec ${command}`], {
-    cwd,
-    env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  const output = outputOf(child);
-  const ended = once(child, 'exit') as Promise<[number | null]>;
-  serving.add(child);
-  void ended.then(() => serving.delete(child));
-  await expect
-    .poll(() => output().includes('try: curl') || child.exitCode !== null, { timeout: 50_000 })
-    .toBe(true);
+  const { output, hasEnded, end } = startGroup('bash', ['-c', `exec ${command}`], { cwd, env: environment });
+  await expect.poll(() => output().includes('try: curl') || hasEnded(), { timeout: 50_000 }).toBe(true);
   const address = / at (http:\/\/[^\s"]+)/.exec(output())?.[1];
   if (address === undefined) throw new Error(`${command} ended: ${output()}`);
   const url = address.replace('0.0.0.0', '127.0.0.1');
@@ -139,8 +127,7 @@ async function serve(command: string, cwd: string): Promise<Served> {
   return {
     url,
     async end() {
-      process.kill(-child.pid!, 'SIGTERM');
-      expect([(await ended)[0], command]).toEqual([0, command]);
+      expect([await end('SIGTERM'), command]).toEqual([0, command]);
     },
   };
 }
@@ -148,18 +135,13 @@ async function serve(command: string, cwd: string): Promise<Served> {
 /** Any other command, with what a user might type into it; throws what it printed where it fails. */
 async function run(command: string, cwd: string): Promise<void> {
   const child = spawn('bash', ['-c', command], { cwd, env: environment, stdio: ['pipe', 'pipe', 'pipe'] });
-  const output = outputOf(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += piece));
   // Many do not read it, and end before it is written.
   child.stdin.on('error', () => {});
   child.stdin.end('Good evening.\n');
   const [status] = (await once(child, 'close')) as [number | null];
-  if (status !== 0) throw new Error(`${command}\nended with ${status}: ${output()}`);
-}
-
-function outputOf(child: ChildProcess): () => string {
-  let output = '';
-  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (piece) => (output += piece));
-  return () => output;
+  if (status !== 0) throw new Error(`${command}\nended with ${status}: ${output}`);
 }
 
 const isServer = (command: string) => /^(npm start|atom serve)\b(?!.*--help)/.test(command);

@@ -1,7 +1,6 @@
 // `npm start` as its first users meet it, on an installed tree: the bundled model quantized once, served, killed at bad
 // moments, started again. Signals go to the whole group of processes, as a terminal sends them.
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -16,55 +15,38 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { availableIsas } from '../../src/backend/cpu/native.ts';
+import { killGroups, type ProcessGroup, startGroup } from './process-group.ts';
 import { runAtom } from './run-atom.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const cache = mkdtempSync(join(tmpdir(), 'atom-start-'));
-const groups = new Set<ChildProcess>();
 const patience = { timeout: 300_000 };
 
 afterAll(() => {
-  for (const child of groups) kill(child, 'SIGKILL');
+  killGroups();
   rmSync(cache, { recursive: true });
 });
 
-const kill = (child: ChildProcess, signal: NodeJS.Signals) => process.kill(-child.pid!, signal);
-
-interface Started {
-  readonly output: () => string;
+interface Started extends ProcessGroup {
   /** Resolves once `npm start` has said how to try it. */
   serving(): Promise<string>;
-  /** What the whole group of processes gets; resolves to npm's exit code. */
-  end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
 const start = (...args: string[]) => startIn(root, ...args);
 
 function startIn(cwd: string, ...args: string[]): Started {
-  const child = spawn('npm', ['start', '--', '--port', '0', '--threads', '1', ...args], {
+  const group = startGroup('npm', ['start', '--', '--port', '0', '--threads', '1', ...args], {
     cwd,
     env: { ...process.env, XDG_CACHE_HOME: cache },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
   });
-  groups.add(child);
-  const exited = once(child, 'exit') as Promise<[number | null]>;
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-  void exited.then(() => groups.delete(child));
   return {
-    output: () => output,
+    ...group,
     async serving() {
-      await expect
-        .poll(() => /try: curl -N (http:\/\/[^/]+)/.test(output) || child.exitCode !== null, patience)
-        .toBe(true);
-      const url = /try: curl -N (http:\/\/[^/]+)/.exec(output)?.[1];
-      if (url === undefined) throw new Error(`npm start ended: ${output}`);
+      const address = () => /try: curl -N (http:\/\/[^/]+)/.exec(group.output())?.[1];
+      await expect.poll(() => address() !== undefined || group.hasEnded(), patience).toBe(true);
+      const url = address();
+      if (url === undefined) throw new Error(`npm start ended: ${group.output()}`);
       return url;
-    },
-    async end(signal) {
-      kill(child, signal);
-      return (await exited)[0];
     },
   };
 }

@@ -30,11 +30,16 @@ async function open(options: SseOptions = {}): Promise<Opened> {
   };
 }
 
+/** Sends more than the client takes before it reads. */
+async function overfill(sse: SseStream): Promise<void> {
+  sse.send(large);
+  await expect.poll(() => sse.congested).toBe(true);
+}
+
 test('a client that has caught up before anybody waits for it keeps its stream', async () => {
   await using opened = await open({ stallSeconds: 5 });
   const { sse, client } = opened;
-  sse.send(large);
-  await expect.poll(() => sse.congested).toBe(true);
+  await overfill(sse);
   const text = client.text();
   await expect.poll(() => sse.congested, { timeout: 10_000 }).toBe(false);
   await sse.drained();
@@ -46,15 +51,13 @@ test('a client that has caught up before anybody waits for it keeps its stream',
 test('one that reads while it is waited for goes on, one that does not is cut off', async () => {
   await using opened = await open({ stallSeconds: 1 });
   const { sse, client } = opened;
-  sse.send(large);
-  await expect.poll(() => sse.congested).toBe(true);
+  await overfill(sse);
   const waiting = sse.drained();
   const reader = client.body!.getReader();
   let bytes = 0;
   while (bytes < large.length) bytes += (await reader.read()).value!.length;
   await waiting;
-  sse.send(large);
-  await expect.poll(() => sse.congested).toBe(true);
+  await overfill(sse);
   await expect(sse.drained()).rejects.toMatchObject({ code: 'timeout' });
 });
 
@@ -64,8 +67,7 @@ test('a hundred prompts of one request wait together', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);
-  sse.send(large);
-  await expect.poll(() => sse.congested).toBe(true);
+  await overfill(sse);
   const waiting = Promise.all(Array.from({ length: 100 }, () => sse.drained()));
   const text = client.text();
   await waiting;
@@ -78,8 +80,7 @@ test('a hundred prompts of one request wait together', async () => {
 test('one that leaves is found out at once', async () => {
   await using opened = await open();
   const { sse, client } = opened;
-  sse.send(large);
-  await expect.poll(() => sse.congested).toBe(true);
+  await overfill(sse);
   const waiting = sse.drained();
   await client.body!.cancel();
   await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
