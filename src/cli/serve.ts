@@ -2,6 +2,7 @@
 // Options are the server's own (server/options.ts); here they become flags, and the process meets its signals.
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Command } from 'commander';
 import type { Engine } from '../engine/engine.ts';
 import { checkAddress } from '../server/listen.ts';
@@ -68,9 +69,14 @@ function addFlag(command: Command, option: OptionFacts): void {
   }
 }
 
-/** Resolves when a signal has ended the server in order. Throws what keeps it from serving. */
 async function serve(path: string, options: ServerOptions): Promise<void> {
   using signals = endSignals();
+  await serveUntil(signals, path, options);
+  await signals.echoed();
+}
+
+/** Resolves when a signal has ended the server in order. Throws what keeps it from serving. */
+async function serveUntil(signals: EndSignals, path: string, options: ServerOptions): Promise<void> {
   const loading = new AbortController();
   let engine: Engine | undefined;
   const load = async () => {
@@ -110,6 +116,11 @@ function announce({ url }: Server, path: string, { info, tokenizer }: Engine): v
 interface EndSignals extends Disposable {
   readonly first: Promise<void>;
   readonly second: Promise<void>;
+  /**
+   * Resolves once no echo of a signal is to come any more. An idle server has drained before npm hands on the signal that
+   * ended it, which would kill a process that no longer listens, with another exit code than 0.
+   */
+  echoed(): Promise<void>;
 }
 
 /** A Ctrl-C reaches a program that npm runs twice: from the terminal, and handed on by npm. */
@@ -131,6 +142,10 @@ function endSignals(): EndSignals {
   return {
     first: next(),
     second: next(),
+    async echoed() {
+      const left = () => last + ECHO_MILLISECONDS - performance.now();
+      while (left() > 0) await setTimeout(left());
+    },
     [Symbol.dispose]() {
       for (const name of endings) process.off(name, onSignal);
     },

@@ -5,6 +5,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync } fro
 import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Engine } from '../../src/engine/engine.ts';
 import { golden } from '../engine/serve.ts';
@@ -281,7 +282,7 @@ describe('signals', () => {
     await expect.poll(load, patience).toBe('{"server_load":48}');
     const ended = own.end('SIGHUP');
     await expect.poll(async () => (await fetch(`${own.url}/ready`)).status, patience).toBe(503);
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await setTimeout(600);
     own.child.kill('SIGTERM');
     expect(await ended).toBe(0);
     const rejected = (await outcomes).filter(({ status }) => status === 'rejected');
@@ -319,6 +320,16 @@ describe('signals', () => {
       expect(await exited).toEqual([0, null]);
     },
   );
+
+  test('a signal that npm hands on a little later does not kill an idle server on its way out', async () => {
+    await using own = await serveModel('--kv-memory', '16M');
+    const ended = own.end('SIGINT');
+    for (const wait of [2, 4, 8, 16, 32, 64]) {
+      await setTimeout(wait);
+      if (own.child.exitCode === null && own.child.signalCode === null) own.child.kill('SIGINT');
+    }
+    expect(await ended).toBe(0);
+  });
 
   test('SIGTERM before it is ready ends with code 0', async () => {
     const own = startServing();
