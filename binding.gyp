@@ -13,7 +13,7 @@
   },
   "target_defaults": {
     "cflags!": ["-fno-omit-frame-pointer"],
-    "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-fno-omit-frame-pointer"],
+    "cflags_cc!": ["-fno-rtti", "-std=gnu++17", "-fno-omit-frame-pointer"],
     "xcode_settings": {
       "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
       "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
@@ -23,6 +23,8 @@
   "targets": [
     {
       "target_name": "atom",
+      # Kernels throw nothing and keep Node's flag: what unwinds through them would share symbols among the sets.
+      "cflags_cc!": ["-fno-exceptions"],
       "sources": ["<!@(node scripts/native-sources.js common)"],
       "defines": ["NAPI_VERSION=9", "ATOM_LINKED_ISAS(X)=<!(node scripts/instruction-sets.js macro <(target_arch) <(atom_isas))"],
       "cflags_cc": ["-std=c++20", "-O2", "-fvisibility=hidden", "<@(warnings)"],
