@@ -10,8 +10,9 @@
 
 #include <cstdint>
 
-#include "dot_bytes.h"
 #include "element_format.h"
+#include "pack_bytes.h"
+#include "unrolled.h"
 
 namespace atom {
 
@@ -101,41 +102,47 @@ inline float group_scale(const float* x, int64_t count, int bits, IntegerRange r
 
 /// `count` bytes of a row to where its channels from `position` on lie; both multiples of 4.
 inline void place_codes(const int8_t* bytes, int64_t count, int8_t* row, int64_t position) {
-  if constexpr (kRun == 64) {
-    if (count == 64 && position % 64 == 0) {
-      std::memcpy(row + code_offset(position), bytes, 64);
-      return;
-    }
-  }
   for (int64_t i = 0; i < count; i += 4) std::memcpy(row + code_offset(position + i), bytes + i, 4);
+}
+
+/// The same of a whole vector.
+inline void place_codes(VecB codes, int8_t* row, int64_t position) {
+  if (kRun == sizeof codes && position % kRun == 0) return store_plane(row + code_offset(position), codes);
+  int8_t bytes[sizeof codes];
+  store_plane(bytes, codes);
+  place_codes(bytes, sizeof codes, row, position);
 }
 
 /// Codes of one group, to where a row's channels from `position` on lie; zeros up to a multiple of 8. Gives their sum.
 inline int32_t store_codes(const float* x, int64_t count, int bits, float scale, int8_t* row, int64_t position) {
+  constexpr int64_t kWhole = kPacked * kLanes;
   const float top = static_cast<float>((1 << (bits - 1)) - 1);
   const bool usable = !std::isnan(scale);
   VecI total = {};
-  alignas(64) int8_t bytes[64] = {};
-  int32_t rest = 0;
-  for (int64_t start = 0; start < padded_channels(count); start += 64) {
-    const int64_t size = std::min<int64_t>(64, count - start);
-    int64_t i = 0;
-    for (; i + kLanes <= size; i += kLanes) {
-      const VecF units = usable ? load(x + start + i) / scale : VecF{};
-      const VecF clamped = minimum(maximum(units, broadcast(-top - 1)), broadcast(top));
-      const VecI codes = __builtin_convertvector((clamped + 12582912.0f) - 12582912.0f, VecI);
-      total += codes;
-      store_bytes(bytes + i, codes);
-    }
-    for (; i < size; ++i) {
-      const auto code = usable ? static_cast<int32_t>(integer_code(x[start + i], scale, -top - 1, top)) : 0;
-      bytes[i] = static_cast<int8_t>(code);
-      rest += code;
-    }
-    const int64_t padded = padded_channels(size);
-    for (; i < padded; ++i) bytes[i] = 0;
-    place_codes(bytes, padded, row, position + start);
+  const auto codes_at = [&](const float* from) {
+    const VecF units = usable ? load(from) / scale : VecF{};
+    const VecF clamped = minimum(maximum(units, broadcast(-top - 1)), broadcast(top));
+    const VecI codes = __builtin_convertvector((clamped + 12582912.0f) - 12582912.0f, VecI);
+    total += codes;
+    return codes;
+  };
+  int64_t i = 0;
+  for (; i + kWhole <= count; i += kWhole) {
+    VecI codes[kPacked];
+    unroll<kPacked>([&](auto v) { codes[v] = codes_at(x + i + v * kLanes) & 255; });
+    place_codes(pack_bytes(codes[0], codes[1], codes[2], codes[3]), row, position + i);
   }
+  if (i == count) return reduced(total, [](auto a, auto b) { return a + b; });
+  int8_t bytes[kWhole + 8] = {};
+  int32_t rest = 0;
+  const int64_t start = i;
+  for (; i + kLanes <= count; i += kLanes) store_bytes(bytes + i - start, codes_at(x + i));
+  for (; i < count; ++i) {
+    const auto code = usable ? static_cast<int32_t>(integer_code(x[i], scale, -top - 1, top)) : 0;
+    bytes[i - start] = static_cast<int8_t>(code);
+    rest += code;
+  }
+  place_codes(bytes, padded_channels(count) - start, row, position + start);
   return rest + reduced(total, [](auto a, auto b) { return a + b; });
 }
 

@@ -12,7 +12,7 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
-/// 2^x to 2^-22 of it, for x below 128: 2^floor(x) times a minimax polynomial on [0, 1]. 0 for -infinity, NaN for NaN.
+/// 2^x to 2^-22 of it, for x below 128: 2^floor(x) times a minimax polynomial on [0, 1]. 0 below 2^-125, NaN for NaN.
 inline VecF power_of_two(VecF x) {
 #if defined(__AVX512F__)
   const VecF r = (VecF)_mm512_reduce_ps((__m512)x, 9);  // x - floor(x), 0 for infinities
@@ -29,11 +29,11 @@ inline VecF power_of_two(VecF x) {
   p = multiply_add(p, r, broadcast(6.9315308e-1f));
   p = multiply_add(p, r, broadcast(9.9999994e-1f));
 #if defined(__AVX512F__)
-  return (VecF)_mm512_scalef_ps((__m512)p, (__m512)x);
+  return scaled_by_power(p, x);
 #else
   const VecF whole = x != x ? VecF{} : floor;  // NaN is no integer; r keeps it
   const VecF y = p * (VecF)((__builtin_convertvector(whole, VecI) + 127) << 23);
-  return x < -126.0f ? VecF{} : y;
+  return x < -125.0f ? VecF{} : y;
 #endif
 }
 

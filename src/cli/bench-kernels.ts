@@ -10,7 +10,15 @@ import type { ClockName } from '../bench/timing.ts';
 import { AtomError } from '../errors.ts';
 import { reportJson } from '../report/report-file.ts';
 import type { BenchReport } from '../report/types.ts';
-import { ceilingText, figureLine, fusedLine, kernelHeader, ratioLines, vectorLines } from './kernel-table.ts';
+import {
+  ceilingText,
+  figureLine,
+  fusedLine,
+  kernelHeader,
+  operatorTimesLine,
+  ratioLines,
+  vectorLines,
+} from './kernel-table.ts';
 import { list, positiveInteger } from './option-types.ts';
 import { provenance } from './provenance.ts';
 
@@ -109,7 +117,9 @@ function run(flags: KernelsFlags): void {
   const show = (line: string) => {
     if (!json) console.log(line);
   };
-  const onFigure = (figure: KernelFigure) => show(figureLine(figure, model));
+  const onFigure = (figure: KernelFigure) => {
+    for (const line of [figureLine(figure, model), ...operatorTimesLine(figure)]) show(line);
+  };
   show(kernelHeader(model));
   const report = model
     ? benchWholeModels(backend, {

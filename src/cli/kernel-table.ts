@@ -35,6 +35,15 @@ export function fusedLine({ shape, rows, share, bestShare, layerSeconds }: Fused
   return `fused reorder and quantization of a layer, ${shape}, ${rows} rows: ${percent(share)} of ${(layerSeconds * 1e3).toFixed(2)} ms (best times: ${percent(bestShare)})`;
 }
 
+/** What the step of a whole decoder spends on each operator. */
+export function operatorTimesLine({ operatorTimes = [] }: KernelFigure): string[] {
+  const all = operatorTimes.reduce((sum, { seconds }) => sum + seconds, 0);
+  const parts = operatorTimes.map(
+    ({ operator, seconds }) => `${operator} ${(seconds * 1e3).toFixed(2)} ms (${percent(seconds / all)})`,
+  );
+  return parts.length > 0 ? [`  of it: ${parts.join(', ')}`] : [];
+}
+
 /** What is compared with what, on the same shape and rows. */
 const rivals: Readonly<Record<string, readonly string[]>> = {
   'linear W4A4': ['linear W8A8', 'linear W16A16', 'linear F32', 'OpenBLAS SGEMM'],

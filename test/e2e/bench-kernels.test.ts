@@ -10,6 +10,7 @@ interface Figure {
   readonly ceilingShare: number;
   readonly bound: string;
   readonly shareOfVectorPeak?: number;
+  readonly operatorTimes?: { operator: string; seconds: number }[];
 }
 
 async function bench(...args: string[]) {
@@ -71,6 +72,17 @@ describe('bench kernels', () => {
       ['decoder W4A8KV4', 'tiny decode', 1],
       ['decoder W4A8KV4', 'tiny decode', 2],
     ]);
+    // Where a step's time goes: every operator, longest first, the language-model head as a linear of its own.
+    for (const { operatorTimes, seconds } of kernels) {
+      const times = operatorTimes!.map((one) => one.seconds);
+      expect(operatorTimes!.map(({ operator }) => operator).sort()).toEqual([
+        ...['attention', 'embed', 'linear 256 x 1000', 'linear 256 x 1536', 'linear 256 x 256'],
+        ...['linear 256 x 512', 'linear 768 x 256', 'rmsNorm', 'ropeAppendKv', 'siluMul'],
+      ]);
+      expect(times).toEqual([...times].sort((a, b) => b - a));
+      expect(Math.min(...times)).toBeGreaterThan(0);
+      expect(seconds).toBeGreaterThan(0);
+    }
   });
 
   test('runs them with other prompts and batches', async () => {

@@ -3,6 +3,7 @@
 import type { CpuBackend } from '../../backend/cpu/cpu-backend.ts';
 import { type Ceiling, type CeilingContender, ceilingContender, vectorSet } from '../peaks.ts';
 import { type ClockName, type Contender, median, samplesInTurn, secondsOf } from '../timing.ts';
+import type { OperatorTime } from './operator-clock.ts';
 
 /** One operator on one shape with one number of rows, ready to run. */
 export interface KernelCase {
@@ -16,6 +17,8 @@ export interface KernelCase {
   /** What its arithmetic is measured against; without it memory alone is its ceiling. */
   readonly arithmetic?: Exclude<Ceiling, 'read' | 'int8Vector'>;
   run(): void;
+  /** What its operators take, where it is made of several: the mean of `repeats` runs. */
+  operatorTimes?(repeats: number): OperatorTime[];
 }
 
 /** Cases that share their weights. */
@@ -43,6 +46,8 @@ export interface KernelFigure {
   readonly bestShare: number;
   readonly bound: 'compute' | 'memory';
   readonly peer?: boolean;
+  /** What a whole step is made of, longest first. */
+  readonly operatorTimes?: readonly OperatorTime[];
 }
 
 /** Operations or bytes a second, as measured in a run. */
@@ -79,12 +84,14 @@ export class Meter implements Disposable {
     const { samples, rates } = this.#inTurn(['read', ...wanted], contenders);
     return timed.map(({ one, calls, contender }) => {
       const times = samples.get(contender.name)!.map((seconds) => seconds / calls);
-      return figure(one, {
+      const shown = figure(one, {
         times,
         read: rates.get('read')!,
         peak: one.arithmetic && rates.get(one.arithmetic),
         vectorPeak: one.arithmetic === 'int8' ? rates.get('int8Vector') : undefined,
       });
+      const operatorTimes = one.operatorTimes?.(this.#repeats);
+      return operatorTimes ? { ...shown, operatorTimes } : shown;
     });
   }
 
@@ -94,7 +101,7 @@ export class Meter implements Disposable {
   }
 
   /** A figure of what ran outside, such as another library, against the ceilings measured so far. */
-  outside(one: Omit<KernelCase, 'run'>, times: readonly number[]): KernelFigure {
+  outside(one: Omit<KernelCase, 'run' | 'operatorTimes'>, times: readonly number[]): KernelFigure {
     const ceilings = this.ceilings;
     const peak = one.arithmetic && ceilings.get(one.arithmetic);
     return { ...figure(one, { times, read: ceilings.get('read')!, peak }), peer: true };
@@ -160,7 +167,7 @@ function rateOf(seen: readonly number[]): Rate {
 }
 
 function figure(
-  { operator, shape, rows, operations, bytes }: Omit<KernelCase, 'run'>,
+  { operator, shape, rows, operations, bytes }: Omit<KernelCase, 'run' | 'operatorTimes'>,
   {
     times,
     read,

@@ -12,6 +12,7 @@ import { decoderConfig } from './decoder-config.ts';
 import { blockSize } from './filled-pages.ts';
 import { groupSize, integerActivation, outliers } from './linears.ts';
 import type { CaseGroup, KernelCase } from './measure.ts';
+import { OperatorClock } from './operator-clock.ts';
 import { Owner } from './owner.ts';
 import { noiseGains, noiseIntegers, noiseOrder, noiseTensor } from './random-weights.ts';
 import { type DecoderShape, layerLinears } from './shapes.ts';
@@ -29,9 +30,11 @@ export interface WholeModelOptions {
 }
 
 /** Steps of one model; `rows` are its tokens. Operations count linears alone, bytes packed weights and scales alone. */
-export function wholeModelCases(backend: Backend, options: WholeModelOptions): CaseGroup {
+export function wholeModelCases(inner: Backend, options: WholeModelOptions): CaseGroup {
   const { shape, activationBits, prefill, context, batches } = options;
   const owner = new Owner();
+  const clock = new OperatorClock(inner);
+  const { backend } = clock;
   const source = randomSource(backend, shape, activationBits);
   const most = Math.max(prefill, ...batches);
   const model = owner.own(new Model(source, { backend, maxTokens: most, maxOutputs: Math.max(...batches) }));
@@ -67,6 +70,7 @@ export function wholeModelCases(backend: Backend, options: WholeModelOptions): C
     const outputRows = owner.own(backend.allocate('i32', [outputs.length]));
     outputRows.i32().set(outputs);
     const step = { batch, cache, outputRows, numOutputs: outputs.length };
+    const run = () => void model.forward(step);
     const logits = model.forward(step).f32();
     if (!logits.every(Number.isFinite)) {
       throw new AtomError('internal', `the decoder's logits are not finite (${shape.name} ${name})`);
@@ -78,7 +82,8 @@ export function wholeModelCases(backend: Backend, options: WholeModelOptions): C
       operations: 2 * (layer * shape.numLayers * batch.numTokens + head * outputs.length),
       bytes: model.weightBytes,
       arithmetic: 'int8',
-      run: () => void model.forward(step),
+      run,
+      operatorTimes: (repeats) => clock.operatorsOf(run, repeats),
     };
   };
   const cases = [
