@@ -10,6 +10,18 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
+/// to[c] = from[order[c]].
+void gather(const float* from, const int32_t* order, int64_t count, float* to) {
+  int64_t c = 0;
+#if defined(__AMX_TILE__)
+  // Where there are tiles, gathering lane by lane in one instruction is the faster.
+  for (; c + kLanes <= count; c += kLanes) {
+    _mm512_storeu_ps(to + c, _mm512_i32gather_ps(_mm512_loadu_si512(order + c), from, 4));
+  }
+#endif
+  for (; c < count; ++c) to[c] = from[order[c]];
+}
+
 /// Quantizes a row of finished values.
 void store_integers(const ActivationSpec& spec, int64_t row, const float* values) {
   const int64_t normal = spec.channels - spec.outliers;
@@ -17,11 +29,8 @@ void store_integers(const ActivationSpec& spec, int64_t row, const float* values
   const float* x = values;
   if (spec.reorder || spec.hadamard) {
     float* own = second_scratch(static_cast<size_t>(spec.channels));
-    if (spec.reorder) {
-      for (int64_t c = 0; c < spec.channels; ++c) own[c] = values[spec.reorder[c]];
-    } else {
-      std::copy(values, values + spec.channels, own);
-    }
+    if (spec.reorder) gather(values, spec.reorder, spec.channels, own);
+    else std::copy(values, values + spec.channels, own);
     if (spec.hadamard) walsh_hadamard(own, normal, size);
     x = own;
   }
@@ -54,9 +63,7 @@ void store_row(const ActivationSpec& spec, int64_t row, const float* values) {
     return;
   }
   float* to = static_cast<float*>(spec.storage) + row * channels;
-  if (spec.reorder) {
-    for (int64_t c = 0; c < channels; ++c) to[c] = values[spec.reorder[c]];
-  }
+  if (spec.reorder) gather(values, spec.reorder, channels, to);
   if (spec.kind != ActivationKind::simulated) return;
   const int64_t normal = channels - spec.outliers;
   if (normal > 0) {
