@@ -186,7 +186,7 @@ void linear_dense(const void* x, int64_t x_pitch, const void* weight, int64_t we
   if (bf16) {
     const auto *values = static_cast<const uint16_t*>(x), *rows = static_cast<const uint16_t*>(weight);
 #if defined(__AMX_TILE__)
-    linear_dense_tiles(values, x_pitch, rows, weight_pitch, tokens, in, n, target);
+    linear_dense_tiles(values, x_pitch, rows, weight_pitch, tokens, in, n, target.for_rows(tokens));
 #else
     run<Bf16>(values, x_pitch, rows, weight_pitch, tokens, in, n, target);
 #endif

@@ -149,13 +149,6 @@ void run_pass(int64_t across, bool saves, const WeightTiles& w, const PassTokens
   else run_pass<3, false>(w, tokens, steps, begins, save);
 }
 
-/// Begins to bring in what a block writes of a row: products go on meanwhile.
-inline void ask_for_row(const LinearTarget& target, int64_t row, int64_t output) {
-  const float* to = target.out + row * target.stride + output;
-  __builtin_prefetch(to, 1);
-  __builtin_prefetch(to + kTile, 1);
-}
-
 /// Writes a tile of sums to the rows of its tokens.
 void write_tile(const LinearTarget& target, const float* sums, int64_t row, int64_t rows, int64_t output) {
   __m512i words[kTile];
@@ -194,8 +187,9 @@ void multiply_outputs(const DenseChunk& chunk, int64_t first, int64_t last, cons
                                 waiting + (block * passes + pass) * pass_sums};
         const bool saves = copies && !ragged && pass == 0;
         const bool ends = stretch + 1 == stretches;
-        for (int64_t i = tile * kTile; ends && i < std::min(chunk.tokens, (tile + across) * kTile); ++i) {
-          ask_for_row(target, row + i, output);
+        const bool asks = ends && !target.streams;
+        for (int64_t i = tile * kTile; asks && i < std::min(chunk.tokens, (tile + across) * kTile); ++i) {
+          target.ask(row + i, output);
         }
         run_pass(across, saves, weights, tokens, steps, stretch == 0, copy);
         if (saves) weights = tiles_in_copy(copy);

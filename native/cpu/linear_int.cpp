@@ -28,7 +28,7 @@ inline void each_piece(int64_t rows, Visit&& visit) {
 
 /// All outputs of panels [first, last) for rows [row, row + count) of x, by tiles of vectors.
 void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last, int64_t row,
-                        int64_t count, float* out, int64_t stride, bool accumulate) {
+                        int64_t count, const LinearTarget& target) {
   static constexpr Tiles tiles;
   constexpr int64_t kPartOutputs = kTileVectors * kLanes;
   const IntegerRows& integers = x.integers;
@@ -46,9 +46,8 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
                            integers.groups};
       for (int part = 0; part < kParts; ++part) {
         const int64_t column = p * kPanel + part * kPartOutputs;
-        const TileTarget target{out + at * stride + column, stride, weight.outputs - column,
-                                weight.bias ? weight.bias + column : nullptr, accumulate};
-        if (target.outputs > 0) tiles.at[piece_rows - 1](piece, weight, panel, part, ahead, target);
+        const TileTarget part_target{target.from(at, column)};
+        if (part_target.outputs > 0) tiles.at[piece_rows - 1](piece, weight, panel, part, ahead, part_target);
       }
       if (pieces > 1) ahead.at += weight.panel_bytes() / pieces;
     });
@@ -95,15 +94,18 @@ void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out
   const int64_t tasks = (panels + per_task - 1) / per_task;
   const int64_t block_rows = rows_of_block(*x, *weight, tokens);
   const int64_t blocks = (tokens + block_rows - 1) / block_rows;
+  const LinearTarget all{out, stride, weight->outputs, weight->bias, accumulate != 0};
+  const LinearTarget target = all.for_rows(tokens);
   parallel_for(tasks * blocks, [&](int64_t task, int) {
     const int64_t row = task / tasks * block_rows, rows = std::min(block_rows, tokens - row);
     const int64_t first = task % tasks * per_task, last = std::min(panels, first + per_task);
 #if defined(__AMX_TILE__)
     if (by_tiles(*weight, tokens)) {
-      return linear_int_tiles(*x, *weight, first, last, row, rows, out, stride, accumulate != 0);
+      TiledBlock(*x, *weight, row, rows, target).run(first, last);
+      return;
     }
 #endif
-    linear_int_vectors(*x, *weight, first, last, row, rows, out, stride, accumulate != 0);
+    linear_int_vectors(*x, *weight, first, last, row, rows, target);
   }, tokens * weight->groups * weight->group_size * weight->outputs);
 }
 

@@ -50,8 +50,10 @@ struct Steps {
 /// The panels of a weight times the rows [row, row + count) of x: working memory, and where the tiles stand.
 class TiledBlock {
  public:
-  TiledBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count)
+  TiledBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count, const LinearTarget& target)
       : weight_(weight),
+        target_(target),
+        row_(row),
         codes_(static_cast<const int8_t*>(x.storage) + row / kRowTile * x.integers.tile_bytes),
         tile_bytes_(x.integers.tile_bytes),
         groups_(x.integers.groups),
@@ -72,9 +74,8 @@ class TiledBlock {
     }
   }
 
-  /// Calls `done(panel, totals)` for panels [first, last).
-  template <class Done>
-  void run(int64_t first, int64_t last, Done&& done) {
+  /// All outputs of panels [first, last).
+  void run(int64_t first, int64_t last) {
     PanelGroup next = group_of(first, 0);
     Opening(next, normal_.step, opened_[0]).some(next.lines());
     for (int64_t panel = first; panel < last; ++panel) {
@@ -88,7 +89,7 @@ class TiledBlock {
         turn_ = 1 - turn_;
       }
       settle();
-      done(panel, totals_);
+      write(panel);
     }
   }
 
@@ -183,12 +184,22 @@ class TiledBlock {
                 std::min(kTileRows, count_ - row), group.index == 0};
   }
 
+  /// The totals of a panel, to where they belong.
+  void write(int64_t panel) const {
+    const float* from = totals_;
+    for (int64_t r = row_; r < row_ + count_; ++r, from += kPanel) {
+      unroll<2>([&](auto v) { target_.write(r, panel * kPanel + v * kLanes, load(from + v * kLanes)); });
+    }
+  }
+
   void settle() {
     if (waiting_.rows > 0) waiting_.add();
     waiting_.rows = 0;
   }
 
   const IntegerWeight& weight_;
+  const LinearTarget& target_;
+  int64_t row_;
   const int8_t* codes_;
   int64_t tile_bytes_, groups_, count_;
   Steps normal_, outliers_;
@@ -202,18 +213,6 @@ class TiledBlock {
   std::optional<Steps> shaped_;
   std::optional<TileSession> session_;
 };
-
-/// All outputs of panels [first, last) for rows [row, row + count) of x.
-inline void linear_int_tiles(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last,
-                             int64_t row, int64_t count, float* out, int64_t stride, bool accumulate) {
-  const LinearTarget target{out, stride, weight.outputs, weight.bias, accumulate};
-  TiledBlock block(x, weight, row, count);
-  block.run(first, last, [&](int64_t panel, const float* totals) {
-    for (int64_t r = 0; r < count; ++r, totals += kPanel) {
-      unroll<2>([&](auto v) { target.write(row + r, panel * kPanel + v * kLanes, load(totals + v * kLanes)); });
-    }
-  });
-}
 
 }  // namespace
 

@@ -41,9 +41,12 @@ struct TileRows {
 
 /// Where the results of a tile go: outputs of its rows, from its first on.
 struct TileTarget : LinearTarget {
+  explicit TileTarget(const LinearTarget& target) : LinearTarget(target) {}
+
   /// Results are far away when they are written: their lines are asked for before the tile begins.
   template <int Count>
   void ask() const {
+    if (streams) return;
     unroll<Count>([&](auto r) {
       for (int64_t c = 0; c < kTileVectors * kLanes; c += 16) __builtin_prefetch(out + r * stride + c, 1);
     });
@@ -64,7 +67,8 @@ struct TileTarget : LinearTarget {
     };
     if (bias) each([&](VecF& total, int64_t first, float*) { total += load(bias + first); });
     if (accumulate) each([&](VecF& total, int64_t, float* to) { total = load(to) + total; });
-    each([&](VecF& total, int64_t, float* to) { store(to, total); });
+    if (streams) each([&](VecF& total, int64_t, float* to) { stream(to, total); });
+    else each([&](VecF& total, int64_t, float* to) { store(to, total); });
   }
 
   /// The outputs that are left where a tile of all would go beyond the last: once for all tiles, not in each.

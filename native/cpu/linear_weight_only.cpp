@@ -113,7 +113,8 @@ inline void each_piece(int64_t rows, Visit&& visit) {
 
 void linear_weight_only(const uint16_t* x, const WeightOnly* weight, float* out, int64_t tokens, int64_t stride,
                         int32_t accumulate) {
-  const LinearTarget target{out, stride, weight->outputs, weight->bias, accumulate != 0};
+  const LinearTarget all{out, stride, weight->outputs, weight->bias, accumulate != 0};
+  const LinearTarget target = all.for_rows(tokens);
 #if defined(__AMX_TILE__)
   if (weight->bits == 4) linear_weight_only_tiles<4>(x, *weight, tokens, target);
   else linear_weight_only_tiles<8>(x, *weight, tokens, target);

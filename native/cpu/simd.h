@@ -41,6 +41,16 @@ inline VecF load(const float* from) {
 
 inline void store(float* to, VecF v) { std::memcpy(to, &v, sizeof v); }
 
+/// Past the caches where the set can; `to` is aligned to a vector. Other threads see it once the locked instruction that
+/// ends a thread's tasks (threads.cpp) is done, as they see all else.
+inline void stream(float* to, VecF v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(to, (__m512)v);
+#else
+  store(to, v);
+#endif
+}
+
 inline VecF broadcast(float x) { return VecF{} + x; }
 
 /// a * b + c, rounded once where the set has it.
