@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { parseResult } from '../../src/report/results/result-file.ts';
+import { nightly } from '../nightly.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const scratch = mkdtempSync(join(tmpdir(), 'atom-results-test-'));
@@ -27,7 +28,8 @@ async function run(...args: string[]): Promise<{ status: number | null; stderr: 
   return { status, stderr };
 }
 
-const measured = ['compare', 'compare-7b', 'serve', 'kernels', 'decoder', 'quantize', 'presets'];
+const measured = ['compare', 'serve', 'kernels', 'decoder', 'quantize'];
+if (nightly) measured.push('compare-7b', 'presets');
 
 test('measures in short, and says that it was short', { timeout: 300_000 }, async () => {
   const { status, stderr } = await run('--run', measured.join(','), '--short');
