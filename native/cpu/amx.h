@@ -64,6 +64,12 @@ template <int C, int A, int B>
   __asm__ volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
 }
 
+/// C += A B for signed bytes times unsigned ones, exactly.
+template <int C, int A, int B>
+[[gnu::always_inline]] inline void tile_dot_unsigned() {
+  __asm__ volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(C), "i"(A), "i"(B));
+}
+
 /// C += A B for bf16: even and odd channels are summed apart, each in order, rounded to f32 at every step.
 template <int C, int A, int B>
 [[gnu::always_inline]] inline void tile_dot_bf16() {

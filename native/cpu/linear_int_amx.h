@@ -26,6 +26,9 @@ namespace {
 // Rows whose totals (16 KiB) and codes of one group (as many) stay in a first-level cache of 48 KiB.
 constexpr int64_t kTileBlockRows = 128;
 
+// Tiles of rows that are too few for codes of 8 bits to be opened.
+constexpr int64_t kFewTiles = 2;
+
 /// How a group of so many channels from `position` on is taken: in steps of 64, or of 32; none may cross a run of 64.
 struct Steps {
   int64_t step, count;
@@ -61,8 +64,8 @@ class TiledBlock {
         normal_(weight.group_size, 0),
         outliers_(weight.outliers > 0 ? weight.outliers : weight.group_size, weight.groups * weight.group_size) {
     const int64_t opened = std::max(normal_.count, outliers_.count) * 2 * kTileBytes;
-    totals_ = thread_scratch(
-        static_cast<size_t>(kTileBlockRows * kPanel + 4 * kTileWords + opened / 2 + groups_ * kTileBlockRows));
+    totals_ = thread_scratch(static_cast<size_t>(kTileBlockRows * kPanel + 4 * kTileWords + opened / 2 +
+                                                 groups_ * (kTileBlockRows + kFewTiles * kTileRows)));
     sums_ = reinterpret_cast<int32_t*>(totals_ + kTileBlockRows * kPanel);
     opened_[0] = reinterpret_cast<int8_t*>(sums_ + 4 * kTileWords);
     opened_[1] = opened_[0] + opened;
@@ -71,6 +74,11 @@ class TiledBlock {
     for (int64_t r = 0; r < count; ++r) {
       const float* from = x.integers.scales + (row + r) * groups_;
       for (int64_t g = 0; g < groups_; ++g) x_scales_[g * kTileBlockRows + r] = from[g];
+    }
+    offsets_ = reinterpret_cast<int32_t*>(x_scales_ + groups_ * kTileBlockRows);
+    for (int64_t r = 0; r < count && few(); ++r) {
+      const int32_t* from = x.integers.sums + (row + r) * groups_;
+      for (int64_t g = 0; g < groups_; ++g) offsets_[g * kFewTiles * kTileRows + r] = 128 * from[g];
     }
   }
 
@@ -96,8 +104,9 @@ class TiledBlock {
  private:
   PanelGroup group_of(int64_t panel, int64_t g) const {
     const bool outliers = g == weight_.groups;
-    return {weight_.data + panel * weight_.panel_bytes() + g * weight_.group_bytes(), outliers ? 8 : weight_.bits,
-            outliers ? weight_.outliers : weight_.group_size, g, g * weight_.group_size};
+    const int64_t bits = outliers ? 8 : weight_.bits;
+    return {weight_.data + panel * weight_.panel_bytes() + g * weight_.group_bytes(), bits,
+            outliers ? weight_.outliers : weight_.group_size, bits == 8 && few(), g, g * weight_.group_size};
   }
 
   const Steps& steps_of(const PanelGroup& group) const { return group.index == weight_.groups ? outliers_ : normal_; }
@@ -114,30 +123,46 @@ class TiledBlock {
     const VecF unit = broadcast(group.bits == 4 ? 0.0625f : 1.0f);
     by_[0] = load_scales(group.scales(), wide) * unit;
     by_[1] = load_scales(group.scales() + kLanes * (wide ? 4 : 2), wide) * unit;
-    if (steps.resident()) {
-      steps.count == 2 ? pass<2>(group, steps.step, opening, lines) : pass<1>(group, steps.step, opening, lines);
-    } else {
-      stream(group, steps.step);
-      opening.some(lines);
-    }
+    const auto in_steps = [&](auto stays) __attribute__((always_inline)) {
+      if (!steps.resident()) stream<stays>(group, steps.step), opening.some(lines);
+      else if (steps.count == 2) pass<2, stays>(group, steps.step, opening, lines);
+      else pass<1, stays>(group, steps.step, opening, lines);
+    };
+    group.stays ? in_steps(std::true_type()) : in_steps(std::false_type());
+  }
+
+  /// Where a group's weights lie and how far apart rows, halves and steps of them are: opened, or in the panel.
+  struct Weights {
+    const uint8_t* at;
+    int64_t row, half, step;
+  };
+  Weights weights(const PanelGroup& group, int64_t step) const {
+    if (group.stays) return {group.w, 4 * kPanel, 64, step * kPanel};
+    return {reinterpret_cast<const uint8_t*>(opened_[turn_]), 64, kTileBytes, 2 * kTileBytes};
+  }
+
+  template <bool Stays, int C, int A, int B>
+  static void dot() {
+    if constexpr (Stays) tile_dot_unsigned<C, A, B>();
+    else tile_dot_bytes<C, A, B>();
   }
 
   /// Weights stay in tiles, rows pass by.
-  template <int Count>
+  template <int Count, bool Stays>
   void pass(const PanelGroup& group, int64_t step, Opening& opening, int64_t lines) {
-    const int8_t* w = opened_[turn_];
-    tile_load<4>(w, 64), tile_load<5>(w + kTileBytes, 64);
-    if constexpr (Count == 2) tile_load<6>(w + 2 * kTileBytes, 64), tile_load<7>(w + 3 * kTileBytes, 64);
+    const auto [w, pitch, half, next] = weights(group, step);
+    tile_load<4>(w, pitch), tile_load<5>(w + half, pitch);
+    if constexpr (Count == 2) tile_load<6>(w + next, pitch), tile_load<7>(w + next + half, pitch);
     const int8_t* rows = codes_ + code_offset(group.position);
     const int64_t second = code_offset(group.position + step) - code_offset(group.position);
     const int64_t share = (lines + tiles() - 1) / tiles();
     for (int64_t t = 0; t < tiles(); ++t, rows += tile_bytes_) {
       tile_zero<0>(), tile_zero<1>();
       tile_load<2>(rows, 64);
-      tile_dot_bytes<0, 2, 4>(), tile_dot_bytes<1, 2, 5>();
+      dot<Stays, 0, 2, 4>(), dot<Stays, 1, 2, 5>();
       if constexpr (Count == 2) {
         tile_load<3>(rows + second, 64);
-        tile_dot_bytes<0, 3, 6>(), tile_dot_bytes<1, 3, 7>();
+        dot<Stays, 0, 3, 6>(), dot<Stays, 1, 3, 7>();
       }
       opening.some(std::min(share, lines));
       lines -= std::min(share, lines);
@@ -149,21 +174,23 @@ class TiledBlock {
   }
 
   /// Rows and weights pass, two tiles of each at a time.
+  template <bool Stays>
   void stream(const PanelGroup& group, int64_t step) {
     settle();
+    const Weights weight = weights(group, step);
     for (int64_t t = 0; t < tiles(); t += 2) {
       const int8_t* rows = codes_ + t * tile_bytes_;
       const bool both = t + 1 < tiles();
       tile_zero<0>(), tile_zero<1>(), tile_zero<2>(), tile_zero<3>();
-      const int8_t* w = opened_[turn_];
-      for (int64_t k = 0; k < group.channels; k += step, w += 2 * kTileBytes) {
+      const uint8_t* w = weight.at;
+      for (int64_t k = 0; k < group.channels; k += step, w += weight.step) {
         const int8_t* at = rows + code_offset(group.position + k);
-        tile_load<6>(w, 64), tile_load<7>(w + kTileBytes, 64);
+        tile_load<6>(w, weight.row), tile_load<7>(w + weight.half, weight.row);
         tile_load<4>(at, 64);
-        tile_dot_bytes<0, 4, 6>(), tile_dot_bytes<1, 4, 7>();
+        dot<Stays, 0, 4, 6>(), dot<Stays, 1, 4, 7>();
         if (!both) continue;
         tile_load<5>(at + tile_bytes_, 64);
-        tile_dot_bytes<2, 5, 6>(), tile_dot_bytes<3, 5, 7>();
+        dot<Stays, 2, 5, 6>(), dot<Stays, 3, 5, 7>();
       }
       tile_store<0>(sums_, 64), tile_store<1>(sums_ + kTileWords, 64);
       wait(group, t, sums_);
@@ -175,12 +202,15 @@ class TiledBlock {
     }
   }
 
+  /// Opening codes of 8 bits pays where many rows use them; else what is too much in each row's sums is taken off.
+  bool few() const { return tiles() <= kFewTiles; }
   int64_t tiles() const { return (count_ + kTileRows - 1) / kTileRows; }
 
   /// The sums of a tile of rows are to be scaled later.
   void wait(const PanelGroup& group, int64_t t, const int32_t* sums) {
     const int64_t row = t * kTileRows;
-    waiting_ = {sums, {by_[0], by_[1]}, x_scales_ + group.index * kTileBlockRows + row, totals_ + row * kPanel,
+    waiting_ = {sums, {by_[0], by_[1]}, x_scales_ + group.index * kTileBlockRows + row,
+                group.stays ? offsets_ + group.index * kFewTiles * kTileRows + row : nullptr, totals_ + row * kPanel,
                 std::min(kTileRows, count_ - row), group.index == 0};
   }
 
@@ -207,6 +237,7 @@ class TiledBlock {
   int32_t* sums_;
   int8_t* opened_[2];
   float* x_scales_;
+  int32_t* offsets_;  // (groups, rows of kFewTiles)
   int turn_ = 0;  // which of `opened_` is multiplied
   VecF by_[2] = {};
   WaitingSums waiting_{};

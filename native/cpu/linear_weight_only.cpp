@@ -4,6 +4,7 @@
 
 #include "bf16_pairs.h"
 #include "linear_target.h"
+#include "linear_weight_only_rows.h"
 #include "linear_weight_only_tiles.h"
 #include "threads.h"
 
@@ -109,6 +110,14 @@ inline void each_piece(int64_t rows, Visit&& visit) {
   }
 }
 
+#if defined(__AMX_TILE__)
+template <int Bits>
+void multiply(const uint16_t* x, const WeightOnly& weight, int64_t tokens, const LinearTarget& target) {
+  if (tokens <= kVectorRows) linear_weight_only_rows<Bits>(x, weight, tokens, target);
+  else linear_weight_only_tiles<Bits>(x, weight, tokens, target);
+}
+#endif
+
 }  // namespace
 
 void linear_weight_only(const uint16_t* x, const WeightOnly* weight, float* out, int64_t tokens, int64_t stride,
@@ -116,8 +125,8 @@ void linear_weight_only(const uint16_t* x, const WeightOnly* weight, float* out,
   const LinearTarget all{out, stride, weight->outputs, weight->bias, accumulate != 0};
   const LinearTarget target = all.for_rows(tokens);
 #if defined(__AMX_TILE__)
-  if (weight->bits == 4) linear_weight_only_tiles<4>(x, *weight, tokens, target);
-  else linear_weight_only_tiles<8>(x, *weight, tokens, target);
+  if (weight->bits == 4) multiply<4>(x, *weight, tokens, target);
+  else multiply<8>(x, *weight, tokens, target);
 #else
   static constexpr Tiles<4> nibbles;
   static constexpr Tiles<8> bytes;

@@ -9,7 +9,7 @@
 //          8 bits   [k / 4][64 outputs][4 bytes]   pair i is bytes i and i + 2
 //          scales   [64] f16, or f32 where f16 would change them
 //
-//   With AMX linear_weight_only_tiles.h reads the same panels.
+//   With AMX linear_weight_only_tiles.h reads the same panels, and linear_weight_only_rows.h for one or two rows.
 //
 //   cost   2 tokens n in operations in bf16; reads (in / 2 + 2 in / group) n bytes once per block of rows. Opening
 //          eight channels of 16 outputs takes seven operations, beside four products per row

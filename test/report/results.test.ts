@@ -131,6 +131,27 @@ describe('the sentences', () => {
     expect(page).toMatch(/prompts: of the integer peak of vectors \| ≥ 80\.0\u00a0% \| 225\.0\u00a0% \| met/);
   });
 
+  test('say where the time of a step goes, and nothing where it was not measured', () => {
+    const result = full('decoder');
+    const withTimes = (operatorTimes?: object[]) =>
+      result.data.kernels.map(({ operatorTimes: _, ...figure }: { operatorTimes?: object }) => ({
+        ...figure,
+        ...(operatorTimes && { operatorTimes }),
+      }));
+    const times = [
+      { operator: 'linear 2048 x 2560', seconds: 0.25 },
+      { operator: 'linear 2048 x 32000', seconds: 0.35 },
+      { operator: 'attention', seconds: 0.3 },
+      { operator: 'siluMul', seconds: 0.1 },
+    ];
+    const page = pageOf({ ...result, data: { ...result.data, kernels: withTimes(times) } });
+    expect(page).toMatch(
+      /\| 60\.0\u00a0% \| 30\.0\u00a0% \| 0\.0\u00a0% \| 10\.0\u00a0% \| 0\.0\u00a0% \| 0\.0\u00a0% \|/,
+    );
+    const without = pageOf({ ...result, data: { ...result.data, kernels: withTimes() } });
+    expect(without).not.toContain('Where the time of a step goes');
+  });
+
   test('name the machines, and what was not measured in full', () => {
     const http = full('http');
     const other = { ...http, name: 'other', machine: { ...http.machine, processor: 'Another' } };

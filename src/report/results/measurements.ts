@@ -74,6 +74,8 @@ const kernelFigure = z.object({
   /** Of the integer peak without matrix tiles, where `ceilings.int8` is that of tiles. */
   shareOfVectorPeak: share.optional(),
   bound: z.enum(['compute', 'memory']),
+  /** Of a whole step: what each operator takes, all layers together. */
+  operatorTimes: z.array(z.object({ operator: z.string(), seconds: figure })).optional(),
 });
 
 /** `bench kernels`, of operators and of whole decoders. */

@@ -145,7 +145,32 @@ function decoderParts(result: ResultOf<'decoder'>): Section['parts'] {
   return [
     `**A whole decoder** of random weights, ${of(settings, 'threads')} threads: all layers, the output layer, attention over the cache. The ceiling counts the products alone: ${ceilingText(result.data.ceilings, settings)}.`,
     table(['decoder', 'rows', 'tokens/s', 'share of what binds', ...headings], cells),
+    ...operatorParts(kernels),
     ...goalTable(decoderGoals(result.data), result),
     ...sources(result),
   ];
+}
+
+/** What a step's time goes into. */
+const stepParts: readonly (readonly [title: string, operators: RegExp])[] = [
+  ['products', /^linear /],
+  ['attention', /^attention$/],
+  ['norms, reordered and quantized', /^rmsNorm$/],
+  ['SiLU, quantized', /^siluMul$/],
+  ['rotary embedding, cache written', /^ropeAppendKv$/],
+  ['embedding', /^embed$/],
+];
+
+function operatorParts(kernels: readonly Figure[]): Section['parts'] {
+  const rows = kernels.flatMap(({ operator, shape, rows: tokens, operatorTimes = [] }) => {
+    const of = (pattern: RegExp) =>
+      operatorTimes.reduce((sum, part) => sum + (pattern.test(part.operator) ? part.seconds : 0), 0);
+    const all = of(/./);
+    if (all === 0) return [];
+    const shares = stepParts.map(([, pattern]) => percent(of(pattern) / all));
+    return [[`${operator.replace('decoder ', '')}, ${shape}`, fixed(tokens, 0), ...shares]];
+  });
+  if (rows.length === 0) return [];
+  const titles = stepParts.map(([title]) => title);
+  return ['Where the time of a step goes:', table(['decoder', 'rows', ...titles], rows)];
 }
