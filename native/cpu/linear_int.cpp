@@ -29,11 +29,13 @@ inline void each_piece(int64_t rows, Visit&& visit) {
 /// All outputs of panels [first, last) for rows [row, row + count) of x, by tiles of vectors.
 void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last, int64_t row,
                         int64_t count, const LinearTarget& target) {
-  static constexpr Tiles tiles;
+  static constexpr Tiles<1> tiles;
+  static constexpr Tiles<kTogether> together;
   constexpr int64_t kPartOutputs = kTileVectors * kLanes;
   const IntegerRows& integers = x.integers;
   const int64_t pieces = (count + kPieceRows - 1) / kPieceRows;
-  for (int64_t p = first; p < last; ++p) {
+  for (int64_t p = first, panels; p < last; p += panels) {
+    panels = pieces == 1 && last - p >= kTogether && (p + kTogether) * kPanel <= weight.outputs ? kTogether : 1;
     const uint8_t* panel = weight.data + p * weight.panel_bytes();
     // A panel comes from far for its first piece alone. Where there are several, each asks for its share of the next.
     Ahead ahead{panel + kAhead, kPanel * 4};
@@ -47,7 +49,8 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
       for (int part = 0; part < kParts; ++part) {
         const int64_t column = p * kPanel + part * kPartOutputs;
         const TileTarget part_target{target.from(at, column)};
-        if (part_target.outputs > 0) tiles.at[piece_rows - 1](piece, weight, panel, part, ahead, part_target);
+        if (part_target.outputs <= 0) continue;
+        (panels == 1 ? tiles.at : together.at)[piece_rows - 1](piece, weight, panel, part, ahead, part_target);
       }
       if (pieces > 1) ahead.at += weight.panel_bytes() / pieces;
     });
@@ -90,7 +93,7 @@ int64_t integer_code_bytes(int64_t tokens, int64_t channels) {
 void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out, int64_t tokens, int64_t stride,
                 int32_t accumulate) {
   const int64_t panels = (weight->outputs + kPanel - 1) / kPanel;
-  const int64_t per_task = std::max<int64_t>(panels / (8 * thread_count()), 1);
+  const int64_t per_task = panels_per_task(panels);
   const int64_t tasks = (panels + per_task - 1) / per_task;
   const int64_t block_rows = rows_of_block(*x, *weight, tokens);
   const int64_t blocks = (tokens + block_rows - 1) / block_rows;

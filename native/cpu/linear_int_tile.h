@@ -15,6 +15,7 @@
 #include "dot_bytes.h"
 #include "linear_int.h"
 #include "linear_target.h"
+#include "streams.h"
 #include "unrolled.h"
 
 namespace atom::ATOM_ISA {
@@ -167,21 +168,34 @@ template <int Count, int Bits>
   });
 }
 
-/// All groups of a panel for `Count` rows; `part` says which of its outputs.
-template <int Count>
+/// All groups of `Panels` panels for `Count` rows, group by group; `part` says which outputs of a panel. Several panels are
+/// for weights that come from memory (streams.h).
+template <int Count, int Panels>
 void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* panel, int part, Ahead ahead,
           const TileTarget& target) {
-  target.ask<Count>();
-  VecF totals[Count * kTileVectors];
-  unroll<Count * kTileVectors>([&](auto i) { totals[i] = VecF{}; });
+  constexpr int kTotals = Count * kTileVectors;
+  if constexpr (Panels == 1) target.ask<Count>();
+  VecF totals[Panels * kTotals];
+  unroll<Panels * kTotals>([&](auto i) { totals[i] = VecF{}; });
   const bool wide = weight.wide_scales != 0;
-  const int64_t channels = padded_channels(weight.group_size);
+  const int64_t channels = padded_channels(weight.group_size), pitch = weight.panel_bytes();
   const int64_t lane_offset = part * kTileVectors * kLanes * 4;
   const int64_t scale_offset = part * kTileVectors * kLanes * (wide ? 4 : 2);
   int64_t position = 0;
   const uint8_t* w = panel;
   const auto add = [&](auto bits, int64_t group, int64_t bytes, int64_t count) __attribute__((always_inline)) {
-    add_group<Count, bits>(totals, rows, group, position, w + lane_offset, w + bytes + scale_offset, wide, count, ahead);
+    const auto of = [&](VecF* to, const uint8_t* at, int64_t& first, Ahead& asks) __attribute__((always_inline)) {
+      add_group<Count, bits>(to, rows, group, first, at + lane_offset, at + bytes + scale_offset, wide, count, asks);
+    };
+    if constexpr (Panels == 1) {
+      of(totals, w, position, ahead);
+    } else {
+      const int64_t first = position;
+      for (int p = 0; p < Panels; ++p) {
+        Ahead asks{w + p * pitch + kAheadOfEach, kPanel * 4};
+        of(totals + p * kTotals, w + p * pitch, position = first, asks);
+      }
+    }
     w += bytes + weight.scale_bytes();
   };
   int64_t g = 0;
@@ -192,11 +206,16 @@ void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* pane
     const int64_t count = g < weight.groups ? channels : padded_channels(weight.outliers);
     add(std::integral_constant<int, 8>(), g, count * kPanel, count);
   }
-  target.write<Count>(totals);
+  if constexpr (Panels == 1) {
+    target.write<Count>(totals);
+  } else {
+    for (int p = 0; p < Panels; ++p) TileTarget(target.from(0, p * kPanel)).template write<Count>(totals + p * kTotals);
+  }
 }
 
 using TileFn = void(const TileRows&, const IntegerWeight&, const uint8_t*, int, Ahead, const TileTarget&);
 
+template <int Panels>
 struct Tiles {
   TileFn* at[kPieceRows] = {};
   constexpr Tiles() { fill(std::make_integer_sequence<int, kPieceRows>()); }
@@ -204,7 +223,7 @@ struct Tiles {
  private:
   template <int... Count>
   constexpr void fill(std::integer_sequence<int, Count...>) {
-    ((at[Count] = tile<Count + 1>), ...);
+    ((at[Count] = tile<Count + 1, Panels>), ...);
   }
 };
 

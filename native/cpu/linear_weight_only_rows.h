@@ -18,6 +18,7 @@
 #include "linear_target.h"
 #include "linear_weight_only.h"
 #include "memory.h"
+#include "streams.h"
 #include "threads.h"
 #include "unrolled.h"
 
@@ -27,7 +28,6 @@ namespace {
 
 constexpr int64_t kVectorRows = 2;
 constexpr int kPanelVectors = static_cast<int>(kOutputs) / kLanes;
-constexpr int64_t kRowsAhead = 8192;  // how far ahead codes are asked for, in bytes
 
 /// While it lives, vectors take denormals for zeros and make none. Memory is read after it begins, written before it ends.
 class WithoutDenormals {
@@ -65,7 +65,7 @@ template <int Bits, int Rows>
     unroll<kSums>([&](auto i) { even[i] = odd[i] = VecF{}; });
     for (int64_t k = step; k < std::min(channels, step + kStep); k += 2 * kPairs, w += kOutputs * 4) {
       VecI words[kPanelVectors];
-      unroll<kPanelVectors>([&](auto v) { __builtin_prefetch(w + kRowsAhead + v * 64); });
+      unroll<kPanelVectors>([&](auto v) { __builtin_prefetch(w + kAheadOfEach + v * 64); });
       unroll<kPanelVectors>([&](auto v) { words[v] = held(load_words(w + v * 64)); });
       unroll<kPairs>([&](auto i) __attribute__((always_inline)) {
         unroll<kPanelVectors>([&](auto v) __attribute__((always_inline)) {
@@ -83,28 +83,30 @@ template <int Bits, int Rows>
   unroll<kSums>([&](auto i) { store(sums + i * kLanes, all[i]); });
 }
 
-/// All rows of x times panels [first, last).
+/// All rows of x times panels [first, first + panels), group by group.
 template <int Bits, int Rows>
-void multiply_rows(const float* x, const WeightOnly& weight, int64_t first, int64_t last, const LinearTarget& target) {
+void multiply_rows(const float* x, const WeightOnly& weight, int64_t first, int64_t panels, const LinearTarget& target) {
   constexpr int kSums = Rows * kPanelVectors;
   const bool wide = weight.wide_scales != 0;
   const int64_t in = weight.groups * weight.group_size;
   alignas(64) float sums[kSums * kLanes];
-  for (int64_t panel = first; panel < last; ++panel) {
-    VecF totals[kSums];
-    unroll<kSums>([&](auto i) { totals[i] = VecF{}; });
-    const uint8_t* w = weight.data + panel * weight.panel_bytes();
-    for (int64_t group = 0; group < weight.groups; ++group, w += weight.group_bytes()) {
-      sum_group<Bits, Rows>(x + group * weight.group_size, in, w, weight.group_size, sums);
-      const uint8_t* scales = w + weight.code_bytes();
+  VecF totals[kTogether * kSums] = {};
+  const uint8_t* w = weight.data + first * weight.panel_bytes();
+  for (int64_t group = 0; group < weight.groups; ++group, w += weight.group_bytes()) {
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      const uint8_t* codes = w + panel * weight.panel_bytes();
+      sum_group<Bits, Rows>(x + group * weight.group_size, in, codes, weight.group_size, sums);
+      const uint8_t* scales = codes + weight.code_bytes();
       unroll<kSums>([&](auto i) {
         const VecF by = load_scales(scales + i % kPanelVectors * kLanes * (wide ? 4 : 2), wide);
-        totals[i] = multiply_add(load(sums + i * kLanes), by, totals[i]);
+        VecF& total = totals[panel * kSums + i];
+        total = multiply_add(load(sums + i * kLanes), by, total);
       });
     }
-    unroll<kSums>([&](auto i) {
-      target.write(i / kPanelVectors, panel * kOutputs + i % kPanelVectors * kLanes, totals[i]);
-    });
+  }
+  for (int64_t i = 0; i < panels * kSums; ++i) {
+    const int64_t panel = first + i / kSums, row = i % kSums / kPanelVectors;
+    target.write(row, panel * kOutputs + i % kPanelVectors * kLanes, totals[i]);
   }
 }
 
@@ -115,11 +117,14 @@ void linear_weight_only_rows(const uint16_t* x, const WeightOnly& weight, int64_
   float* const values = operator_scratch(static_cast<size_t>(tokens * in));
   for (int64_t i = 0; i < tokens * in; ++i) values[i] = bf16_to_float(x[i]);
   const int64_t panels = (weight.outputs + kOutputs - 1) / kOutputs;
-  const int64_t per_task = std::max<int64_t>(panels / (8 * thread_count()), 1);
+  const int64_t per_task = std::max(panels_per_task(panels), std::clamp<int64_t>(panels / thread_count(), 1, kTogether));
   parallel_for((panels + per_task - 1) / per_task, [&](int64_t task, int) {
-    const int64_t first = task * per_task, last = std::min(panels, first + per_task);
-    if (tokens == 1) multiply_rows<Bits, 1>(values, weight, first, last, target);
-    else multiply_rows<Bits, 2>(values, weight, first, last, target);
+    const int64_t last = std::min(panels, (task + 1) * per_task);
+    for (int64_t first = task * per_task; first < last; first += kTogether) {
+      const int64_t count = std::min(kTogether, last - first);
+      if (tokens == 1) multiply_rows<Bits, 1>(values, weight, first, count, target);
+      else multiply_rows<Bits, 2>(values, weight, first, count, target);
+    }
   }, tokens * in * weight.outputs);
 }
 

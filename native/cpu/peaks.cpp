@@ -5,6 +5,7 @@
 
 #include "amx.h"
 #include "simd.h"
+#include "streams.h"
 #include "threads.h"
 
 namespace atom::ATOM_ISA {
@@ -121,17 +122,21 @@ double peak_int8(int64_t rounds) {
 }
 
 double peak_read(const void* memory, int64_t bytes) {
-  const int64_t chunk = 1 << 20;
-  parallel_for((bytes + chunk - 1) / chunk, [=](int64_t task, int) {
-    const auto* from = static_cast<const float*>(memory) + task * chunk / 4;
-    const int64_t count = std::min(chunk, bytes - task * chunk) / 4;
-    VecI sums[8] = {};
-    for (int64_t i = 0; i + 8 * kLanes <= count; i += 8 * kLanes) {
-      for (int j = 0; j < 8; ++j) sums[j] ^= (VecI)load(from + i + j * kLanes);
+  const int64_t chunk = 1 << 20, stream = chunk / kTogether, line = 64;
+  const auto* from = static_cast<const char*>(memory);
+  const int64_t chunks = bytes / chunk;
+  parallel_for(chunks, [=](int64_t task, int) {
+    VecI sums[line / sizeof(VecI)] = {};
+    for (int64_t at = 0; at < stream; at += line) {
+      for (int64_t s = 0; s < kTogether; ++s) {
+        const char* place = from + task * chunk + s * stream + at;
+        __builtin_prefetch(place + kAheadOfEach);
+        for (VecI& sum : sums) sum ^= (VecI)load(reinterpret_cast<const float*>(place) + (&sum - sums) * kLanes);
+      }
     }
     for (VecI& sum : sums) disturb(sum);
   });
-  return static_cast<double>(bytes);
+  return static_cast<double>(chunks * chunk);
 }
 
 }  // namespace atom::ATOM_ISA
