@@ -71,7 +71,7 @@ test.each(['tiny-classics-outliers', 'tiny-classics'])(
   },
 );
 
-test('formats are ordered as their bits let expect', async () => {
+nightlyTest('formats are ordered as their bits let expect', async () => {
   const losses: number[] = [];
   for (const name of ['w8a8', 'w4a8kv4', 'atom', 'atom-nvfp4', 'atom-mxfp4', 'atom-w3a3']) {
     losses.push(await perplexity('tiny-classics', small(name), { count: 16, windows: 24 }));
