@@ -71,13 +71,17 @@ test.each(['tiny-classics-outliers', 'tiny-classics'])(
   },
 );
 
-nightlyTest('formats are ordered as their bits let expect', async () => {
-  const losses: number[] = [];
-  for (const name of ['w8a8', 'w4a8kv4', 'atom', 'atom-nvfp4', 'atom-mxfp4', 'atom-w3a3']) {
-    losses.push(await perplexity('tiny-classics', small(name), { count: 16, windows: 24 }));
-  }
-  expect(losses).toEqual([...losses].sort((a, b) => a - b));
-}, 240_000);
+nightlyTest(
+  'formats are ordered as their bits let expect',
+  async () => {
+    const losses: number[] = [];
+    for (const name of ['w8a8', 'w4a8kv4', 'atom', 'atom-nvfp4', 'atom-mxfp4', 'atom-w3a3']) {
+      losses.push(await perplexity('tiny-classics', small(name), { count: 16, windows: 24 }));
+    }
+    expect(losses).toEqual([...losses].sort((a, b) => a - b));
+  },
+  240_000,
+);
 
 test('groups that do not divide the channels are refused before anything is computed', async () => {
   const checkpoint = openCheckpoint(join(root, 'models/tiny-classics'));
