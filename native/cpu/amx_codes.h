@@ -29,7 +29,7 @@ constexpr int64_t kTilesAhead = 8192;
 struct PanelGroup {
   const uint8_t* w;
   int64_t bits, channels;
-  bool stays;     // codes of 8 bits are multiplied as they lie
+  bool stays;        // codes of 8 bits are multiplied as they lie
   int64_t index;     // among the groups, the outliers' last
   int64_t position;  // its first channel among those of a row as stored
 
@@ -38,8 +38,8 @@ struct PanelGroup {
   int64_t lines() const { return channels * bits / 32; }
 };
 
-/// Opens a group's codes, some lines at a time, or asks for them alone where they stay as they are. Codes of 4 bits are opened times 16, which takes an operation less; their
-/// scales are divided by 16, and no bit of a result changes.
+/// Opens a group's codes, some lines at a time, or asks for them alone where they stay as they are. Codes of 4 bits are
+/// opened times 16, which takes an operation less; their scales are divided by 16, and no bit of a result changes.
 class Opening {
  public:
   Opening(const PanelGroup& group, int64_t step, int8_t* to)
@@ -96,8 +96,8 @@ class Opening {
 /// Sums of up to 16 rows that wait for their scales.
 struct WaitingSums {
   const int32_t* sums;
-  VecF by[2];      // scales of the panel's outputs
-  const float* x;  // scales of the rows
+  VecF by[2];              // scales of the panel's outputs
+  const float* x;          // scales of the rows
   const int32_t* offsets;  // what is too much in the sums of the rows, or null
   float* totals;
   int64_t rows = 0;

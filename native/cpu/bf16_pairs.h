@@ -44,6 +44,18 @@ inline VecF field(VecI words) {
 #endif
 }
 
+/// Code `I` of those of each word, in the order they are packed in: the firsts of all pairs, then the seconds.
+template <int Bits, int I>
+[[gnu::always_inline]] inline VecF open_code(VecI words) {
+#if defined(__AVX512F__)
+  if constexpr (Bits == 4) {  // the bits above a nibble are not looked at
+    const __m512 values = _mm512_set_ps(-1, -2, -3, -4, -5, -6, -7, -8, 7, 6, 5, 4, 3, 2, 1, 0);
+    return (VecF)_mm512_permutexvar_ps((__m512i)(words >> (4 * I)), values);
+  }
+#endif
+  return field<Bits, Bits * I>(words);
+}
+
 #if defined(__AVX512BF16__)
 
 using Pair = VecI;
@@ -92,14 +104,7 @@ inline VecF dot_pair(VecF sum, const Pair& x, const Pair& w) {
 
 template <int Bits, int I>
 inline Pair open_pair(VecI words) {
-#if defined(__AVX512F__)
-  if constexpr (Bits == 4) {  // the bits above a nibble are not looked at
-    const __m512 values = _mm512_set_ps(-1, -2, -3, -4, -5, -6, -7, -8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const auto open = [&](VecI code) { return (VecF)_mm512_permutexvar_ps((__m512i)code, values); };
-    return {open(words >> (4 * I)), open(words >> (4 * I + 16))};
-  }
-#endif
-  return {field<Bits, Bits * I>(words), field<Bits, Bits * I + 16>(words)};
+  return {open_code<Bits, I>(words), open_code<Bits, I + 16 / Bits>(words)};
 }
 
 #endif

@@ -132,17 +132,18 @@ inline int32_t store_codes(const float* x, int64_t count, int bits, float scale,
     unroll<kPacked>([&](auto v) { codes[v] = codes_at(x + i + v * kLanes) & 255; });
     place_codes(pack_bytes(codes[0], codes[1], codes[2], codes[3]), row, position + i);
   }
-  if (i == count) return reduced(total, [](auto a, auto b) { return a + b; });
-  int8_t bytes[kWhole + 8] = {};
   int32_t rest = 0;
-  const int64_t start = i;
-  for (; i + kLanes <= count; i += kLanes) store_bytes(bytes + i - start, codes_at(x + i));
-  for (; i < count; ++i) {
-    const auto code = usable ? static_cast<int32_t>(integer_code(x[i], scale, -top - 1, top)) : 0;
-    bytes[i - start] = static_cast<int8_t>(code);
-    rest += code;
+  if (i < count) {
+    int8_t bytes[kWhole + 8] = {};
+    const int64_t start = i;
+    for (; i + kLanes <= count; i += kLanes) store_bytes(bytes + i - start, codes_at(x + i));
+    for (; i < count; ++i) {
+      const auto code = usable ? static_cast<int32_t>(integer_code(x[i], scale, -top - 1, top)) : 0;
+      bytes[i - start] = static_cast<int8_t>(code);
+      rest += code;
+    }
+    place_codes(bytes, padded_channels(count) - start, row, position + start);
   }
-  place_codes(bytes, padded_channels(count) - start, row, position + start);
   return rest + reduced(total, [](auto a, auto b) { return a + b; });
 }
 

@@ -42,17 +42,6 @@ class WithoutDenormals {
   uint32_t before_;
 };
 
-/// Channel `I` of those of each word, as packed: kPairs first ones of pairs, then the seconds.
-template <int Bits, int I>
-[[gnu::always_inline]] inline VecF open_code(VecI words) {
-  if constexpr (Bits == 4) {  // the bits above a nibble are not looked at
-    const __m512 values = _mm512_set_ps(-1, -2, -3, -4, -5, -6, -7, -8, 7, 6, 5, 4, 3, 2, 1, 0);
-    return (VecF)_mm512_permutexvar_ps((__m512i)(words >> (4 * I)), values);
-  } else {
-    return field<Bits, Bits * I>(words);
-  }
-}
-
 /// sums (Rows, 64) of a group; x begins at its first channel, rows `pitch` apart.
 template <int Bits, int Rows>
 [[gnu::noinline]] void sum_group(const float* x, int64_t pitch, const uint8_t* w, int64_t channels, float* sums) {

@@ -38,11 +38,9 @@ size_t heap_size(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * 
 /// block above and has been written: those must be brought together, or a quarter of a model lies in small pages.
 void use_huge_pages(void* address, size_t bytes) {
   madvise(address, bytes, MADV_HUGEPAGE);
-#if defined(__linux__)
   constexpr int kCollapse = 25;  // MADV_COLLAPSE of Linux 6.1, which the C library may not know
   const uintptr_t end = reinterpret_cast<uintptr_t>(address) + bytes, last = end / kHugePage * kHugePage;
   if (last < end) madvise(reinterpret_cast<void*>(last), kHugePage, kCollapse);  // fails where nothing is above
-#endif
 }
 #endif
 

@@ -5,8 +5,8 @@ import { type Ceiling, type CeilingContender, ceilingContender, vectorSet } from
 import { type ClockName, type Contender, median, samplesInTurn, secondsOf } from '../timing.ts';
 import type { OperatorTime } from './operator-clock.ts';
 
-/** One operator on one shape with one number of rows, ready to run. */
-export interface KernelCase {
+/** One operator on one shape with one number of rows. */
+interface CaseFacts {
   readonly operator: string;
   readonly shape: string;
   readonly rows: number;
@@ -16,6 +16,10 @@ export interface KernelCase {
   readonly bytes: number;
   /** What its arithmetic is measured against; without it memory alone is its ceiling. */
   readonly arithmetic?: Exclude<Ceiling, 'read' | 'int8Vector'>;
+}
+
+/** The same, ready to run. */
+export interface KernelCase extends CaseFacts {
   run(): void;
   /** What its operators take, where it is made of several: the mean of `repeats` runs. */
   operatorTimes?(repeats: number): OperatorTime[];
@@ -101,7 +105,7 @@ export class Meter implements Disposable {
   }
 
   /** A figure of what ran outside, such as another library, against the ceilings measured so far. */
-  outside(one: Omit<KernelCase, 'run' | 'operatorTimes'>, times: readonly number[]): KernelFigure {
+  outside(one: CaseFacts, times: readonly number[]): KernelFigure {
     const ceilings = this.ceilings;
     const peak = one.arithmetic && ceilings.get(one.arithmetic);
     return { ...figure(one, { times, read: ceilings.get('read')!, peak }), peer: true };
@@ -167,7 +171,7 @@ function rateOf(seen: readonly number[]): Rate {
 }
 
 function figure(
-  { operator, shape, rows, operations, bytes }: Omit<KernelCase, 'run' | 'operatorTimes'>,
+  { operator, shape, rows, operations, bytes }: CaseFacts,
   {
     times,
     read,
