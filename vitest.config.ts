@@ -29,7 +29,9 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
+    // Against what hangs, not what is slow: the same test takes twice as long where neighbours share the processor.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     sequence: { sequencer: LongestFirst },
   },
 });

@@ -123,7 +123,7 @@ describe('the packed tarball', () => {
     expect(files.filter((file) => /^package\/(src|test|golden|node_modules|build)\//.test(file))).toEqual([]);
   });
 
-  test('installs in an empty folder with a prebuilt add-on, and runs', { timeout: 120_000 }, async () => {
+  test('installs in an empty folder with a prebuilt add-on, and runs', async () => {
     await works(await installed(pack('prebuilt', { prebuilt: true })));
   });
 

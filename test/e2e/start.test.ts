@@ -138,7 +138,7 @@ test('another model is served as it is; a command line that is wrong says so', a
   expect(await plain.end('SIGINT')).toBe(0);
   const wrong = start('--no-such-option');
   await expect(wrong.serving()).rejects.toThrow(/unknown option '--no-such-option'/);
-}, 120_000);
+});
 
 // Compiling takes a minute or more, so this is for continuous integration.
 test.runIf(process.env.CI)(

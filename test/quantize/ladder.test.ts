@@ -52,24 +52,25 @@ async function expectGolden(name: string, recipe: Recipe, row: string): Promise<
 test.each([
   ['tiny-classics-outliers', 'RTN W4A4, per token and per output channel', steps[0]!],
   ['tiny-classics-outliers', '+ KV INT4 (atom-paper)', steps.at(-1)!],
-  ['tiny-classics', 'W3A3', small('atom-w3a3')],
 ] as const)('%s: %s', (name, row, recipe) => expectGolden(name, recipe, row));
 
 nightlyTest.each([
   ['tiny-classics-outliers', '+ clipping', steps[4]!],
   ['tiny-classics', '+ KV INT4 (atom-paper)', steps.at(-1)!],
   ['tiny-classics', 'W8A8 KV8', small('w8a8')],
+  ['tiny-classics', 'W3A3', small('atom-w3a3')],
 ] as const)('%s: %s', (name, row, recipe) => expectGolden(name, recipe, row));
 
-test.each(['tiny-classics-outliers', 'tiny-classics'])(
-  'our recipe loses at most half of what the published one loses on %s',
-  async (name) => {
-    const full = golden[name]!.FP32!;
-    const published = golden[name]!['+ KV INT4 (atom-paper)']!;
-    const ours = await perplexity(name, small('atom'));
-    expect(ours - full).toBeLessThan(0.5 * (published - full));
-  },
-);
+async function expectHalfTheLoss(name: string): Promise<void> {
+  const full = golden[name]!.FP32!;
+  const published = golden[name]!['+ KV INT4 (atom-paper)']!;
+  const ours = await perplexity(name, small('atom'));
+  expect(ours - full).toBeLessThan(0.5 * (published - full));
+}
+
+const half = 'our recipe loses at most half of what the published one loses on %s';
+test.each(['tiny-classics-outliers'])(half, expectHalfTheLoss);
+nightlyTest.each(['tiny-classics'])(half, expectHalfTheLoss);
 
 nightlyTest(
   'formats are ordered as their bits let expect',
@@ -80,7 +81,7 @@ nightlyTest(
     }
     expect(losses).toEqual([...losses].sort((a, b) => a - b));
   },
-  240_000,
+  600_000,
 );
 
 test('groups that do not divide the channels are refused before anything is computed', async () => {
