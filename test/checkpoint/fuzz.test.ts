@@ -48,8 +48,9 @@ function mutated(original: unknown): fc.Arbitrary<unknown> {
   });
   return fc.array(mutation, { minLength: 1, maxLength: 4 }).map((mutations) => {
     const root = { root: structuredClone(original) };
+    // A value is copied: the same [] drawn twice could be put into itself, and stay there in the runs that follow.
     for (const { path, action, key, value } of mutations)
-      mutate(root, ['root', ...path], { action, key, value });
+      mutate(root, ['root', ...path], { action, key, value: structuredClone(value) });
     return root.root;
   });
 }
