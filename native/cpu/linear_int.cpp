@@ -13,9 +13,12 @@ namespace {
 // Bytes of activations that stay in a second-level cache while many panels pass over them.
 constexpr int64_t kBlockBytes = 1 << 20;
 
-// How far ahead weights are asked for, in bytes, where they pass once: panels follow one another, and the machine's own
-// prefetching stops at every page. Worth all of a single row's time where memory is far.
-constexpr int64_t kAhead = 8192;
+// Fewer rows wait for memory whatever multiplies them: their panels are read together (streams.h), and where there are
+// tiles for AMX, vectors are as fast and need not open codes into memory first.
+constexpr int64_t kFewRows = 4;
+
+// How far ahead weights are asked for, in bytes, by the rows of a single tile.
+constexpr int64_t kAhead = 4096;
 
 /// Calls `visit(first, count)` for the pieces that rows [0, rows) are taken in; none crosses from one tile into the next.
 template <class Visit>
@@ -35,12 +38,14 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
   const IntegerRows& integers = x.integers;
   const int64_t pieces = (count + kPieceRows - 1) / kPieceRows;
   for (int64_t p = first, panels; p < last; p += panels) {
-    panels = pieces == 1 && last - p >= kTogether && (p + kTogether) * kPanel <= weight.outputs ? kTogether : 1;
+    panels = count <= kFewRows && last - p >= kTogether && (p + kTogether) * kPanel <= weight.outputs ? kTogether : 1;
     const uint8_t* panel = weight.data + p * weight.panel_bytes();
-    // A panel comes from far for its first piece alone. Where there are several, each asks for its share of the next.
+    // A panel comes from far for its first piece alone. Where there are several, each asks for its share of the next, as
+    // much as it takes of the time.
     Ahead ahead{panel + kAhead, kPanel * 4};
-    if (pieces > 1) ahead = {panel + weight.panel_bytes(), kPanel * 4 / pieces};
+    if (pieces > 1) ahead.at = panel + weight.panel_bytes();
     each_piece(count, [&](int64_t piece_row, int64_t piece_rows) {
+      if (pieces > 1) ahead.step = kPanel * 4 * piece_rows / count;
       const int64_t at = row + piece_row;
       const int8_t* codes = static_cast<const int8_t*>(x.storage) + at / kRowTile * integers.tile_bytes +
                             at % kRowTile * kRun;
@@ -52,15 +57,12 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
         if (part_target.outputs <= 0) continue;
         (panels == 1 ? tiles.at : together.at)[piece_rows - 1](piece, weight, panel, part, ahead, part_target);
       }
-      if (pieces > 1) ahead.at += weight.panel_bytes() / pieces;
+      if (pieces > 1) ahead.at += weight.panel_bytes() * piece_rows / count;
     });
   }
 }
 
 #if defined(__AMX_TILE__)
-// Fewer rows wait for memory either way, and vectors need not open codes into memory first.
-constexpr int64_t kFewRows = 4;
-
 bool by_tiles(const IntegerWeight& weight, int64_t tokens) {
   return tokens > kFewRows && Steps::possible(weight.group_size) && Steps::possible(weight.outliers);
 }

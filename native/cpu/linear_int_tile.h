@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "dot_bytes.h"
 #include "linear_int.h"
@@ -84,6 +85,17 @@ struct TileTarget : LinearTarget {
 struct Ahead {
   const uint8_t* at;
   int64_t step;
+
+  void ask() {
+    unroll<kPanel * 4 / 64>([&](auto line) { __builtin_prefetch(at + line * 64); });
+    at += step;
+  }
+};
+
+/// Where the machine is left to itself.
+struct NotAhead {
+  NotAhead(const uint8_t*, int64_t) {}
+  void ask() {}
 };
 
 /// The same value in every lane, loaded so: adding it to zeros would cost an operation.
@@ -104,9 +116,9 @@ template <int Count, int Bits>
 constexpr int kChains = Bits == 4 && Count <= 4 && kPieceRows > 4 ? 2 : 1;
 
 /// Dot products of one group: `steps` times 8 channels of 4 bits, or 4 of 8. Moves `position` on.
-template <int Count, int Bits>
+template <int Count, int Bits, class Asks>
 [[gnu::always_inline]] inline void dot_group(VecI* sums, const int8_t* first, int64_t& position, const uint8_t* w,
-                                             int64_t steps, Ahead& ahead) {
+                                             int64_t steps, Asks& ahead) {
   constexpr int64_t kWords = Bits == 4 ? 2 : 1;  // of four channels
   constexpr int64_t kWordPitch = kRun == 4 ? 4 * kRowTile : 4;
   const int8_t* codes = first + code_offset(position);
@@ -120,8 +132,7 @@ template <int Count, int Bits>
     });
   };
   for (int64_t step = 0; step < steps; ++step) {
-    unroll<kPanel * 4 / 64>([&](auto line) { __builtin_prefetch(ahead.at + line * 64); });
-    ahead.at += ahead.step;
+    ahead.ask();
     VecB raw[kTileVectors], values[kTileVectors];
     unroll<kTileVectors>([&](auto v) { raw[v] = load_bytes(w + v * kLanes * 4); });
     if constexpr (Bits == 4) {
@@ -140,10 +151,10 @@ template <int Count, int Bits>
 }
 
 /// Adds one group to `totals`. `w` points at the tile's outputs among the group's codes.
-template <int Count, int Bits>
+template <int Count, int Bits, class Asks>
 [[gnu::always_inline]] inline void add_group(VecF* totals, const TileRows& rows, int64_t group, int64_t& position,
                                              const uint8_t* w, const uint8_t* scales, bool wide, int64_t channels,
-                                             Ahead& ahead) {
+                                             Asks& ahead) {
   VecI sums[kChains<Count, Bits> * Count * kTileVectors] = {};
   unroll<Count>([&](auto r) {
     // -offset * sum, the offset being 8 or 128.
@@ -184,7 +195,7 @@ void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* pane
   int64_t position = 0;
   const uint8_t* w = panel;
   const auto add = [&](auto bits, int64_t group, int64_t bytes, int64_t count) __attribute__((always_inline)) {
-    const auto of = [&](VecF* to, const uint8_t* at, int64_t& first, Ahead& asks) __attribute__((always_inline)) {
+    const auto of = [&](VecF* to, const uint8_t* at, int64_t& first, auto& asks) __attribute__((always_inline)) {
       add_group<Count, bits>(to, rows, group, first, at + lane_offset, at + bytes + scale_offset, wide, count, asks);
     };
     if constexpr (Panels == 1) {
@@ -192,8 +203,9 @@ void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* pane
     } else {
       const int64_t first = position;
       for (int p = 0; p < Panels; ++p) {
-        Ahead asks{w + p * pitch + kAheadOfEach, kPanel * 4};
-        of(totals + p * kTotals, w + p * pitch, position = first, asks);
+        const uint8_t* at = w + p * pitch;
+        std::conditional_t<(kAheadOfEach > 0), Ahead, NotAhead> asks{at + kAheadOfEach, kPanel * 4};
+        of(totals + p * kTotals, at, position = first, asks);
       }
     }
     w += bytes + weight.scale_bytes();

@@ -130,7 +130,7 @@ double peak_read(const void* memory, int64_t bytes) {
     for (int64_t at = 0; at < stream; at += line) {
       for (int64_t s = 0; s < kTogether; ++s) {
         const char* place = from + task * chunk + s * stream + at;
-        __builtin_prefetch(place + kAheadOfEach);
+        if constexpr (kAheadOfEach > 0) __builtin_prefetch(place + kAheadOfEach);
         for (VecI& sum : sums) sum ^= (VecI)load(reinterpret_cast<const float*>(place) + (&sum - sums) * kLanes);
       }
     }
