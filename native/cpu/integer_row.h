@@ -113,32 +113,65 @@ inline void place_codes(VecB codes, int8_t* row, int64_t position) {
   place_codes(bytes, sizeof codes, row, position);
 }
 
+/// Values in units of a scale, clamped to [-top - 1, top]; nothing else is between them and their codes.
+struct Units {
+  float scale, top, reciprocal, certain;
+  bool usable;
+
+  Units(float of, int bits) : scale(of), top(static_cast<float>((1 << (bits - 1)) - 1)), usable(!std::isnan(of)) {
+    // A product with the reciprocal is within 2^-23 * 1.5 * 128 of the quotient, which divides far more slowly: between the
+    // middles of two codes both round to the same one. A reciprocal that is a denormal is less exact than that.
+    reciprocal = 1 / scale;
+    certain = std::fabs(scale) < 0x1p125f ? 0.5f - 0x1p-14f : -1.0f;
+  }
+
+  VecF clamped(VecF units) const { return minimum(maximum(units, broadcast(-top - 1)), broadcast(top)); }
+  static VecF rounded(VecF clamped) { return (clamped + 12582912.0f) - 12582912.0f; }
+
+  /// Codes of `Count` vectors from `x` on.
+  template <int Count>
+  [[gnu::always_inline]] void codes(const float* x, VecI* to) const {
+    if (!usable) return unroll<Count>([&](auto v) { to[v] = VecI{}; });
+    VecF nearest[Count], farthest = {};
+    unroll<Count>([&](auto v) {
+      const VecF units = clamped(load(x + v * kLanes) * reciprocal);
+      nearest[v] = rounded(units);
+      farthest = maximum(farthest, magnitude(units - nearest[v]));
+    });
+    if (__builtin_expect(any_above(farthest, certain), 0)) {
+      unroll<Count>([&](auto v) { nearest[v] = rounded(clamped(load(x + v * kLanes) / scale)); });
+    }
+    unroll<Count>([&](auto v) { to[v] = __builtin_convertvector(nearest[v], VecI); });
+  }
+};
+
 /// Codes of one group, to where a row's channels from `position` on lie; zeros up to a multiple of 8. Gives their sum.
 inline int32_t store_codes(const float* x, int64_t count, int bits, float scale, int8_t* row, int64_t position) {
   constexpr int64_t kWhole = kPacked * kLanes;
-  const float top = static_cast<float>((1 << (bits - 1)) - 1);
-  const bool usable = !std::isnan(scale);
+  const Units units(scale, bits);
   VecI total = {};
-  const auto codes_at = [&](const float* from) {
-    const VecF units = usable ? load(from) / scale : VecF{};
-    const VecF clamped = minimum(maximum(units, broadcast(-top - 1)), broadcast(top));
-    const VecI codes = __builtin_convertvector((clamped + 12582912.0f) - 12582912.0f, VecI);
-    total += codes;
-    return codes;
-  };
   int64_t i = 0;
   for (; i + kWhole <= count; i += kWhole) {
     VecI codes[kPacked];
-    unroll<kPacked>([&](auto v) { codes[v] = codes_at(x + i + v * kLanes) & 255; });
+    units.codes<kPacked>(x + i, codes);
+    unroll<kPacked>([&](auto v) {
+      total += codes[v];
+      codes[v] &= 255;
+    });
     place_codes(pack_bytes(codes[0], codes[1], codes[2], codes[3]), row, position + i);
   }
   int32_t rest = 0;
   if (i < count) {
     int8_t bytes[kWhole + 8] = {};
     const int64_t start = i;
-    for (; i + kLanes <= count; i += kLanes) store_bytes(bytes + i - start, codes_at(x + i));
+    for (; i + kLanes <= count; i += kLanes) {
+      VecI codes;
+      units.codes<1>(x + i, &codes);
+      total += codes;
+      store_bytes(bytes + i - start, codes);
+    }
     for (; i < count; ++i) {
-      const auto code = usable ? static_cast<int32_t>(integer_code(x[i], scale, -top - 1, top)) : 0;
+      const auto code = units.usable ? static_cast<int32_t>(integer_code(x[i], scale, -units.top - 1, units.top)) : 0;
       bytes[i - start] = static_cast<int8_t>(code);
       rest += code;
     }

@@ -86,6 +86,20 @@ inline VecF minimum(VecF a, VecF b) {
 #endif
 }
 
+inline VecF magnitude(VecF v) { return (VecF)((VecI)v & 0x7fffffff); }
+
+/// Whether a lane of v is above the limit; none that is NaN is.
+inline bool any_above(VecF v, float limit) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask((__m512)v, _mm512_set1_ps(limit), _CMP_GT_OQ) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_cmp_ps((__m256)v, _mm256_set1_ps(limit), _CMP_GT_OQ)) != 0;
+#else
+  const VecI above = v > limit;
+  return (above[0] | above[1] | above[2] | above[3]) != 0;
+#endif
+}
+
 typedef float Four __attribute__((vector_size(16)));
 
 /// Sum of the lanes, always in the same order: halves are added until one is left.

@@ -5,7 +5,9 @@ import { describe, expect, test } from 'vitest';
 import type { ActivationFormat, LinearSource } from '../../src/backend/formats.ts';
 import { matrixProduct } from '../../src/backend/reference/operators.ts';
 import type { Tensor } from '../../src/backend/tensor.ts';
-import { encodeFp16, roundToFp16 } from '../../src/numerics/half-floats.ts';
+import { fakeQuantize } from '../../src/numerics/fake-quant.ts';
+import { bitsOfFloat32, encodeFp16, float32OfBits, roundToFp16 } from '../../src/numerics/half-floats.ts';
+import { signedScale, symmetricScale } from '../../src/numerics/symmetric.ts';
 import { decodeWeight } from '../../src/numerics/weight-codes.ts';
 import { cpuBackends, gaussians, hostileRows, tensorOf } from './backends.ts';
 
@@ -70,6 +72,34 @@ function randomSource(shape: Shape, outputs: number, seed: number) {
     }),
   };
   return { source, values };
+}
+
+interface UnitRow extends Pick<Shape, 'bits' | 'range' | 'clip' | 'seed'> {
+  readonly normal: number;
+  readonly channels: number;
+}
+
+/** A row that RMSNorm leaves as it is, with values within two steps of a float of the middles of a group's codes. */
+function unitRow({ normal, channels, bits, range, clip, seed }: UnitRow): Float32Array {
+  const noise = gaussians(channels, seed);
+  const peak = Math.fround(0.5 + Math.abs(noise[0]!) / 4);
+  const scale =
+    range === 'symmetric'
+      ? symmetricScale(peak, { bits, clip })
+      : signedScale(Float32Array.of(peak), { bits, clip });
+  const x = new Float32Array(channels);
+  for (let c = 0; c < normal; c++) {
+    const middle = Math.fround((Math.floor(noise[c]! * 2 ** (bits - 2)) + 0.5) * scale);
+    const near = float32OfBits(bitsOfFloat32(middle) + ((c % 5) - 2));
+    x[c] = Math.abs(near) < peak ? near : 0;
+  }
+  x[0] = peak;
+  // The outliers bring the mean of squares to 1, as near as two floats can.
+  for (const c of [normal, normal + 1]) {
+    const missing = channels - x.reduce((sum, value) => sum + value * value, 0);
+    x[c] = Math.sqrt(Math.max(missing * (c === normal ? 0.999 : 1), 0));
+  }
+  return x;
 }
 
 const shapes: fc.Arbitrary<Shape> = fc.record({
@@ -242,6 +272,60 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
       expect(Array.from(row, Number.isNaN)).toEqual(Array.from(sums, Number.isNaN));
       if (token % 2 === 1) expect(row).toEqual(got.subarray(70, 140));
     }
+  });
+
+  const middles = fc.record({
+    bits: fc.constantFrom(2, 3, 4, 8),
+    range: fc.constantFrom('symmetric', 'signed'),
+    clip: fc.constantFrom(1, 0.9),
+    seed: fc.integer({ min: 1, max: 1e6 }),
+  });
+
+  test('values on the middle between two codes, and next to it, get the codes that division gives', () => {
+    const [normal, outliers] = [128, 32];
+    const channels = normal + outliers;
+    const diagonal = new Int8Array(channels * normal);
+    const outlierCodes = new Int8Array(channels * outliers);
+    for (let c = 0; c < channels; c++) {
+      if (c < normal) diagonal[c * normal + c] = 1;
+      else outlierCodes[c * outliers + c - normal] = 1;
+    }
+    const ones = new Float32Array(channels).fill(1);
+    using weight = backend.loadLinear([
+      {
+        kind: 'int',
+        bits: 8,
+        groupSize: normal,
+        channelGroup: 1,
+        weight: tensorOf('i8', [channels, normal], diagonal),
+        scale: tensorOf('f32', [channels, 1], ones),
+        outlierWeight: tensorOf('i8', [channels, outliers], outlierCodes),
+        outlierScale: tensorOf('f32', [channels], ones),
+      },
+    ]);
+    using gains = tensorOf('f32', [channels], ones);
+    using out = backend.allocate('f32', [1, channels]);
+    fc.assert(
+      fc.property(middles, ({ bits, range, clip, seed }) => {
+        const x = unitRow({ normal, channels, bits, clip, range, seed });
+        using rows = tensorOf('f32', [1, channels], x);
+        const common = { bits, groupSize: normal, outlierChannels: outliers, range, clip } as const;
+        const format: ActivationFormat = { kind: 'int', ...common };
+        const bytes = backend.activationBytes({ format, channels, maxTokens: 1 });
+        using storage = backend.allocate('u8', [bytes]);
+        const input = backend.activation({ format, channels, maxTokens: 1, storage });
+        backend.rmsNorm({ x: rows, weight: gains, epsilon: 0, out: input, tokens: 1 });
+        backend.linear({ input, weight, out, tokens: 1 });
+        const expected = fakeQuantize(x, {
+          format: `int${bits}`,
+          ...common,
+          outlierFormat: 'int8',
+          outlierClip: 1,
+        });
+        expect(out.f32().map((value) => value + 0)).toEqual(expected.map((value) => value + 0));
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test('inputs with other groups, and pieces that do not fit together, are refused', () => {
