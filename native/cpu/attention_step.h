@@ -46,14 +46,15 @@ struct Step {
 
   /// Asks for cache lines to come, a few between all that is computed: the machine's own prefetching does not see
   /// through blocks, and drops requests while too many are under way. Each line is asked for one step ahead, the scales
-  /// first, which are needed first, and keys and values once more shortly before they are read.
+  /// first, which are needed first, and keys and values once more shortly before they are read. A step and the next are
+  /// more than a first-level cache holds: what is a step ahead comes to the second.
   void ask_ahead() {
-    constexpr int64_t kShortly = 512;
+    constexpr int64_t kShortly = 256;
     if (asked >= kv.slice_bytes) return;
     const int64_t scales = kv.scale_offset / 64 * 64;
     const int64_t line = asked < kv.slice_bytes - scales ? scales + asked : asked - (kv.slice_bytes - scales);
     for (int i = 0; i < kStepSlices; ++i) {
-      __builtin_prefetch(next[i] + line);
+      prefetch_far(next[i] + line);
       __builtin_prefetch(at[i] + asked + kShortly);
     }
     asked += 64;
@@ -79,7 +80,7 @@ class Steps {
         end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)) {
     look_ahead();
     for (int64_t line = 0; line < kv.slice_bytes; line += 64) {
-      for (const uint8_t* slice : step_.next) __builtin_prefetch(slice + line);
+      for (const uint8_t* slice : step_.next) prefetch_far(slice + line);
     }
   }
 

@@ -51,6 +51,9 @@ inline void stream(float* to, VecF v) {
 #endif
 }
 
+/// Asks for a cache line that is not needed at once: to the second-level cache.
+inline void prefetch_far(const void* line) { __builtin_prefetch(line, 0, 2); }
+
 inline VecF broadcast(float x) { return VecF{} + x; }
 
 /// a * b + c, rounded once where the set has it.
