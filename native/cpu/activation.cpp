@@ -18,6 +18,15 @@ void gather(const float* from, const int32_t* order, int64_t count, float* to) {
   for (; c + kLanes <= count; c += kLanes) {
     _mm512_storeu_ps(to + c, _mm512_i32gather_ps(_mm512_loadu_si512(order + c), from, 4));
   }
+#elif defined(__AVX2__)
+  // Elsewhere not: fours of single loads, two indices to a load, take half its time, and of one by one.
+  for (; c + 4 <= count; c += 4) {
+    uint64_t indices[2];
+    std::memcpy(indices, order + c, sizeof indices);
+    const auto at = [&](int i) { return _mm_load_ss(from + static_cast<uint32_t>(indices[i / 2] >> (i % 2 * 32))); };
+    const __m128 two = _mm_insert_ps(at(0), at(1), 1 << 4);
+    _mm_storeu_ps(to + c, _mm_insert_ps(_mm_insert_ps(two, at(2), 2 << 4), at(3), 3 << 4));
+  }
 #endif
   for (; c < count; ++c) to[c] = from[order[c]];
 }

@@ -42,7 +42,9 @@ constexpr int64_t kRowTile = 7, kRun = 4;
 #endif
 
 /// From a row's first channel to that at `position`, a multiple of 4.
-constexpr int64_t code_offset(int64_t position) { return position / kRun * kRun * kRowTile + position % kRun; }
+constexpr int64_t code_offset(int64_t position) {
+  return kRun == 4 ? position * kRowTile : position / kRun * kRun * kRowTile + position % kRun;
+}
 
 /// Halves are combined until one lane is left.
 template <class Vector, class Combine>
