@@ -15,7 +15,8 @@ constexpr int64_t kBlockBytes = 1 << 20;
 
 // Fewer rows wait for memory whatever multiplies them: their panels are read together (streams.h), and where there are
 // tiles for AMX, vectors are as fast and need not open codes into memory first.
-constexpr int64_t kFewRows = 4;
+constexpr int kFewRows = 4;
+static_assert(kFewRows <= kPieceRows);
 
 // How far ahead weights are asked for, in bytes, by the rows of a single tile.
 constexpr int64_t kAhead = 4096;
@@ -32,8 +33,8 @@ inline void each_piece(int64_t rows, Visit&& visit) {
 /// All outputs of panels [first, last) for rows [row, row + count) of x, by tiles of vectors.
 void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last, int64_t row,
                         int64_t count, const LinearTarget& target) {
-  static constexpr Tiles<1> tiles;
-  static constexpr Tiles<kTogether> together;
+  static constexpr Tiles<1, kPieceRows> tiles;
+  static constexpr Tiles<kTogether, kFewRows> together;
   constexpr int64_t kPartOutputs = kTileVectors * kLanes;
   const IntegerRows& integers = x.integers;
   const int64_t pieces = (count + kPieceRows - 1) / kPieceRows;

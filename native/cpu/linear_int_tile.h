@@ -227,10 +227,11 @@ void tile(const TileRows& rows, const IntegerWeight& weight, const uint8_t* pane
 
 using TileFn = void(const TileRows&, const IntegerWeight&, const uint8_t*, int, Ahead, const TileTarget&);
 
-template <int Panels>
+/// at[rows - 1], of up to `Rows` rows.
+template <int Panels, int Rows>
 struct Tiles {
-  TileFn* at[kPieceRows] = {};
-  constexpr Tiles() { fill(std::make_integer_sequence<int, kPieceRows>()); }
+  TileFn* at[Rows] = {};
+  constexpr Tiles() { fill(std::make_integer_sequence<int, Rows>()); }
 
  private:
   template <int... Count>
