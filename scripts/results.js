@@ -5,7 +5,7 @@
 //   npm run results -- --measure --minutes 50    of these what fits into the time
 //   npm run results -- --list              the names there are, and the minutes they take
 // --short runs everything in its shortest form; --results and --docs name other folders than results/ and docs/.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -96,10 +96,16 @@ function draw() {
     .filter((entry) => entry.isFile() && entry.name.endsWith('.json'))
     .map(({ name }) => name);
   const results = files.map((file) => parseResult(readFileSync(join(options.results, file), 'utf8'), file));
-  for (const [path, content] of documentsOf(results)) {
+  const documents = documentsOf(results);
+  for (const [path, content] of documents) {
     const file = join(options.docs, path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
+  }
+  // A result of another shape has other drawings: those of before would be nobody's.
+  const drawings = join(options.docs, 'images', 'results');
+  for (const name of existsSync(drawings) ? readdirSync(drawings) : []) {
+    if (!documents.has(`images/results/${name}`)) rmSync(join(drawings, name));
   }
   if (resolve(options.docs) === join(root, 'docs')) {
     const readme = join(root, 'README.md');
