@@ -78,9 +78,9 @@ inline GroupRange range_of(const float* x, int64_t count) {
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const VecF v = load(x + i);
-    const VecI magnitude = (VecI)v & 0x7fffffff;
+    const VecI bits = (VecI)magnitude(v);
     low = minimum(v, low);
-    largest = magnitude > largest ? magnitude : largest;
+    largest = bits > largest ? bits : largest;
   }
   float lowest = reduced(low, [](auto a, auto b) { return a < b ? a : b; });
   int32_t peak_bits = reduced(largest, [](auto a, auto b) { return a > b ? a : b; });
@@ -128,7 +128,6 @@ struct Units {
   }
 
   VecF clamped(VecF units) const { return minimum(maximum(units, broadcast(-top - 1)), broadcast(top)); }
-  static VecF rounded(VecF clamped) { return (clamped + 12582912.0f) - 12582912.0f; }
 
   /// Codes of `Count` vectors from `x` on.
   template <int Count>
@@ -137,11 +136,11 @@ struct Units {
     VecF nearest[Count], farthest = {};
     unroll<Count>([&](auto v) {
       const VecF units = clamped(load(x + v * kLanes) * reciprocal);
-      nearest[v] = rounded(units);
+      nearest[v] = round_half_even(units);
       farthest = maximum(farthest, magnitude(units - nearest[v]));
     });
     if (__builtin_expect(any_above(farthest, certain), 0)) {
-      unroll<Count>([&](auto v) { nearest[v] = rounded(clamped(load(x + v * kLanes) / scale)); });
+      unroll<Count>([&](auto v) { nearest[v] = round_half_even(clamped(load(x + v * kLanes) / scale)); });
     }
     unroll<Count>([&](auto v) { to[v] = __builtin_convertvector(nearest[v], VecI); });
   }

@@ -120,9 +120,8 @@ inline void encode(const float* x, int64_t dim, int64_t bits, double clip, Slice
   part.zeros[slot] = static_cast<uint8_t>(zero);
   const VecF least = broadcast(-zero), most = broadcast(static_cast<float>((1 << bits) - 1) - zero);
   for (int64_t c = 0; c < width; c += kLanes) {
-    constexpr float kNoFraction = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     const VecF clamped = minimum(maximum(load(scratch.values + c) / scale, least), most);
-    const VecI code = __builtin_convertvector((clamped + kNoFraction) - kNoFraction + zero, VecI);
+    const VecI code = __builtin_convertvector(round_half_even(clamped) + zero, VecI);
     std::memcpy(scratch.codes + c, &code, sizeof code);
   }
 }

@@ -37,16 +37,14 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
   static constexpr Tiles<kTogether, kFewRows> together;
   constexpr int64_t kPartOutputs = kTileVectors * kLanes;
   const IntegerRows& integers = x.integers;
-  const int64_t pieces = (count + kPieceRows - 1) / kPieceRows;
   for (int64_t p = first, panels; p < last; p += panels) {
     panels = count <= kFewRows && last - p >= kTogether && (p + kTogether) * kPanel <= weight.outputs ? kTogether : 1;
     const uint8_t* panel = weight.data + p * weight.panel_bytes();
     // A panel comes from far for its first piece alone. Where there are several, each asks for its share of the next, as
     // much as it takes of the time.
-    Ahead ahead{panel + kAhead, kPanel * 4};
-    if (pieces > 1) ahead.at = panel + weight.panel_bytes();
+    const uint8_t* const far = panel + (count > kPieceRows ? weight.panel_bytes() : kAhead);
     each_piece(count, [&](int64_t piece_row, int64_t piece_rows) {
-      if (pieces > 1) ahead.step = kPanel * 4 * piece_rows / count;
+      const Ahead ahead{far + weight.panel_bytes() * piece_row / count, kPanel * 4 * piece_rows / count};
       const int64_t at = row + piece_row;
       const int8_t* codes = static_cast<const int8_t*>(x.storage) + at / kRowTile * integers.tile_bytes +
                             at % kRowTile * kRun;
@@ -58,7 +56,6 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
         if (part_target.outputs <= 0) continue;
         (panels == 1 ? tiles.at : together.at)[piece_rows - 1](piece, weight, panel, part, ahead, part_target);
       }
-      if (pieces > 1) ahead.at += weight.panel_bytes() * piece_rows / count;
     });
   }
 }

@@ -17,9 +17,8 @@ inline VecF power_of_two(VecF x) {
 #if defined(__AVX512F__)
   const VecF r = (VecF)_mm512_reduce_ps((__m512)x, 9);  // x - floor(x), 0 for infinities
 #else
-  constexpr float kNoFraction = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const VecF clamped = maximum(broadcast(-126.0f), x);  // where one of two is NaN it gives the second
-  const VecF floor = ((clamped - 0.5f) + kNoFraction) - kNoFraction;
+  const VecF floor = round_half_even(clamped - 0.5f);
   const VecF r = clamped - floor;
 #endif
   VecF p = broadcast(1.8775766e-3f);

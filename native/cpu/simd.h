@@ -89,6 +89,9 @@ inline VecF minimum(VecF a, VecF b) {
 #endif
 }
 
+/// Nearest integers, halves to even, of values within +-2^22: adding 1.5 * 2^23 leaves no fraction bits.
+inline VecF round_half_even(VecF v) { return (v + 12582912.0f) - 12582912.0f; }
+
 inline VecF magnitude(VecF v) { return (VecF)((VecI)v & 0x7fffffff); }
 
 /// Whether a lane of v is above the limit; none that is NaN is.
