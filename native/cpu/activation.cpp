@@ -31,34 +31,38 @@ void gather(const float* from, const int32_t* order, int64_t count, float* to) {
   for (; c < count; ++c) to[c] = from[order[c]];
 }
 
+/// Quantizes groups [first, last) of a row, whose values in the order of the linear are x.
+void quantize_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, const float* x) {
+  const int64_t normal = spec.channels - spec.outliers, size = channels_of_group(spec);
+  const int bits = integer_bits(static_cast<ElementFormat>(spec.format));
+  const auto range = static_cast<IntegerRange>(spec.range);
+  int8_t* codes = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * kRun;
+  float* const scales = spec.integers.scales + row * spec.integers.groups;
+  int32_t* const sums = spec.integers.sums + row * spec.integers.groups;
+  for (int64_t g = first; g < last; ++g) {
+    const int64_t position = g * padded_channels(size);
+    if (g * size < normal) {
+      scales[g] = group_scale(x, size, bits, range, static_cast<float>(spec.clip));
+      sums[g] = store_codes(x, size, bits, scales[g], codes, position);
+      x += size;
+    } else {
+      scales[g] = group_scale(x, spec.outliers, 8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip));
+      sums[g] = store_codes(x, spec.outliers, 8, scales[g], codes, position);
+    }
+  }
+}
+
 /// Quantizes a row of finished values.
 void store_integers(const ActivationSpec& spec, int64_t row, const float* values) {
-  const int64_t normal = spec.channels - spec.outliers;
-  const int64_t size = spec.group_size > 0 ? spec.group_size : normal;
   const float* x = values;
   if (spec.reorder || spec.hadamard) {
     float* own = second_scratch(static_cast<size_t>(spec.channels));
     if (spec.reorder) gather(values, spec.reorder, spec.channels, own);
     else std::copy(values, values + spec.channels, own);
-    if (spec.hadamard) walsh_hadamard(own, normal, size);
+    if (spec.hadamard) walsh_hadamard(own, spec.channels - spec.outliers, channels_of_group(spec));
     x = own;
   }
-  int8_t* codes = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * kRun;
-  int64_t position = 0;
-  float* scales = spec.integers.scales + row * spec.integers.groups;
-  int32_t* sums = spec.integers.sums + row * spec.integers.groups;
-  const auto group = [&](int64_t start, int64_t count, int bits, IntegerRange range, float clip) {
-    *scales = group_scale(x + start, count, bits, range, clip);
-    *sums++ = store_codes(x + start, count, bits, *scales, codes, position);
-    ++scales;
-    position += padded_channels(count);
-  };
-  const int bits = integer_bits(static_cast<ElementFormat>(spec.format));
-  const auto range = static_cast<IntegerRange>(spec.range);
-  for (int64_t start = 0; start < normal; start += size) group(start, size, bits, range, static_cast<float>(spec.clip));
-  if (spec.outliers > 0) {
-    group(normal, spec.outliers, 8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip));
-  }
+  quantize_groups(spec, row, 0, spec.integers.groups, x);
 }
 
 }  // namespace
@@ -86,6 +90,12 @@ void store_row(const ActivationSpec& spec, int64_t row, const float* values) {
                   IntegerRange::symmetric,
                   static_cast<float>(spec.outlier_clip));
   }
+}
+
+void store_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, float* values) {
+  const int64_t size = channels_of_group(spec), most = spec.channels - spec.outliers - first * size;
+  if (spec.hadamard) walsh_hadamard(values, std::min((last - first) * size, most), size);
+  quantize_groups(spec, row, first, last, values);
 }
 
 }  // namespace atom::ATOM_ISA

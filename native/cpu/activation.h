@@ -30,7 +30,16 @@ namespace ATOM_ISA {
 /// Stores a finished row. `values` is what `row_target` gave.
 void store_row(const ActivationSpec& spec, int64_t row, const float* values);
 
+/// Stores groups [first, last) of an integer row, the outliers being the last: for who finishes a row in pieces. `values`
+/// are those of the groups alone, in the order of the linear; they may change.
+void store_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, float* values);
+
 namespace {
+
+/// Channels of each group of integers, outliers' aside.
+inline int64_t channels_of_group(const ActivationSpec& spec) {
+  return spec.group_size > 0 ? spec.group_size : spec.channels - spec.outliers;
+}
 
 /// Where an operator may put row `row` so that `store_row` has nothing to move: the storage itself where it is f32 in
 /// natural order, else `scratch`.

@@ -1,9 +1,12 @@
 #include "linear_int.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "linear_int_amx.h"
 #include "linear_int_tile.h"
+#include "memory.h"
+#include "silu_mul.h"
 #include "threads.h"
 
 namespace atom::ATOM_ISA {
@@ -18,6 +21,9 @@ constexpr int64_t kBlockBytes = 1 << 20;
 constexpr int kFewRows = 4;
 static_assert(kFewRows <= kPieceRows);
 
+// Bytes of gates and ups of a task that stay in a second-level cache beside the activations.
+constexpr int64_t kGatedBytes = 1 << 18;
+
 // How far ahead weights are asked for, in bytes, by the rows of a single tile.
 constexpr int64_t kAhead = 4096;
 
@@ -30,7 +36,7 @@ inline void each_piece(int64_t rows, Visit&& visit) {
   }
 }
 
-/// All outputs of panels [first, last) for rows [row, row + count) of x, by tiles of vectors.
+/// All outputs of panels [first, last) for rows [row, row + count) of x, by tiles of vectors; `target` begins with theirs.
 void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last, int64_t row,
                         int64_t count, const LinearTarget& target) {
   static constexpr Tiles<1, kPieceRows> tiles;
@@ -51,8 +57,7 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
       const TileRows piece{codes, integers.scales + at * integers.groups, integers.sums + at * integers.groups,
                            integers.groups};
       for (int part = 0; part < kParts; ++part) {
-        const int64_t column = p * kPanel + part * kPartOutputs;
-        const TileTarget part_target{target.from(at, column)};
+        const TileTarget part_target{target.from(piece_row, (p - first) * kPanel + part * kPartOutputs)};
         if (part_target.outputs <= 0) continue;
         (panels == 1 ? tiles.at : together.at)[piece_rows - 1](piece, weight, panel, part, ahead, part_target);
       }
@@ -65,6 +70,35 @@ bool by_tiles(const IntegerWeight& weight, int64_t tokens) {
   return tokens > kFewRows && Steps::possible(weight.group_size) && Steps::possible(weight.outliers);
 }
 #endif
+
+/// Rows [row, row + count) of x times what panels are asked for.
+class RowBlock {
+ public:
+  RowBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t tokens, int64_t row, int64_t count)
+      : x_(x), weight_(weight), row_(row), count_(count) {
+#if defined(__AMX_TILE__)
+    if (by_tiles(weight, tokens)) tiled_.emplace(x, weight, row, count);
+#else
+    (void)tokens;
+#endif
+  }
+
+  /// All outputs of panels [first, last); `target` begins with theirs.
+  void run(int64_t first, int64_t last, const LinearTarget& target) {
+#if defined(__AMX_TILE__)
+    if (tiled_) return tiled_->run(first, last, target);
+#endif
+    linear_int_vectors(x_, weight_, first, last, row_, count_, target);
+  }
+
+ private:
+  const ActivationSpec& x_;
+  const IntegerWeight& weight_;
+  int64_t row_, count_;
+#if defined(__AMX_TILE__)
+  std::optional<TiledBlock> tiled_;
+#endif
+};
 
 /// Rows that panels pass over at once: as equal blocks as whole tiles allow.
 int64_t rows_of_block(const ActivationSpec& x, const IntegerWeight& weight, int64_t tokens) {
@@ -102,13 +136,37 @@ void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out
   parallel_for(tasks * blocks, [&](int64_t task, int) {
     const int64_t row = task / tasks * block_rows, rows = std::min(block_rows, tokens - row);
     const int64_t first = task % tasks * per_task, last = std::min(panels, first + per_task);
-#if defined(__AMX_TILE__)
-    if (by_tiles(*weight, tokens)) {
-      TiledBlock(*x, *weight, row, rows, target).run(first, last);
-      return;
+    RowBlock(*x, *weight, tokens, row, rows).run(first, last, target.from(row, first * kPanel));
+  }, tokens * weight->groups * weight->group_size * weight->outputs);
+}
+
+void linear_int_silu_mul(const ActivationSpec* x, const IntegerWeight* weight, const ActivationSpec* out,
+                         int64_t tokens) {
+  const int64_t channels = out->channels, panels = channels / kPanel, size = out->group_size;
+  const int64_t groups = out->integers.groups, block_rows = rows_of_block(*x, *weight, tokens);
+  // A task has whole groups of the output: as many panels as other products give it, but no more than stay in a cache.
+  const int64_t most = kGatedBytes / (2 * static_cast<int64_t>(sizeof(float)) * std::min(tokens, block_rows) * size);
+  const int64_t share = std::min((panels_per_task(panels) * kPanel + size - 1) / size, most);
+  const int64_t per_task = std::max(share, (kTogether * kPanel + size - 1) / size);
+  const int64_t tasks = (groups + per_task - 1) / per_task, blocks = (tokens + block_rows - 1) / block_rows;
+  parallel_for(tasks * blocks, [&](int64_t task, int) {
+    const int64_t row = task / tasks * block_rows, rows = std::min(block_rows, tokens - row);
+    const int64_t first = task % tasks * per_task, last = std::min(groups, first + per_task);
+    const int64_t begin = first * size, width = (last == groups ? channels : last * size) - begin;
+    float* const gate = second_scratch(static_cast<size_t>(2 * rows * width));
+    float* const up = gate + rows * width;
+    RowBlock block(*x, *weight, tokens, row, rows);
+    const auto multiply = [&](int64_t output, float* to) {
+      const float* bias = weight->bias ? weight->bias + output : nullptr;
+      block.run(output / kPanel, (output + width) / kPanel, {to, width, width, bias, false});
+    };
+    multiply(begin, gate);
+    multiply(channels + begin, up);
+    for (int64_t r = 0; r < rows; ++r) {
+      float* const values = gate + r * width;
+      silu_mul_row(values, up + r * width, values, width);
+      store_groups(*out, row + r, first, last, values);
     }
-#endif
-    linear_int_vectors(*x, *weight, first, last, row, rows, target);
   }, tokens * weight->groups * weight->group_size * weight->outputs);
 }
 

@@ -41,6 +41,12 @@ struct IntegerWeight {
 using LinearIntFn = void(const ActivationSpec* x, const IntegerWeight* weight, float* out, int64_t tokens,
                          int64_t stride, int32_t accumulate);
 
+/// The same, where the outputs are a fused gate and up: `out` gets silu(gate) * up, in integers, without a reorder, and of
+/// groups that are whole panels. What is between stays in a second-level cache: values are those of linear_int and
+/// silu_mul, bit for bit.
+using LinearIntSiluMulFn = void(const ActivationSpec* x, const IntegerWeight* weight, const ActivationSpec* out,
+                                int64_t tokens);
+
 /// Brings rows [first, first + rows) of a weight into their panels. codes (rows, normal / 2) nibbles, low first, two's
 /// complement, or (rows, normal) i8; scales (rows / channel_group, groups) f16 or f32; outlier_codes (rows, outliers) i8,
 /// outlier_scales (rows).

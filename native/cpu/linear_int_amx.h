@@ -53,10 +53,8 @@ struct Steps {
 /// The panels of a weight times the rows [row, row + count) of x: working memory, and where the tiles stand.
 class TiledBlock {
  public:
-  TiledBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count, const LinearTarget& target)
+  TiledBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count)
       : weight_(weight),
-        target_(target),
-        row_(row),
         codes_(static_cast<const int8_t*>(x.storage) + row / kRowTile * x.integers.tile_bytes),
         tile_bytes_(x.integers.tile_bytes),
         groups_(x.integers.groups),
@@ -82,10 +80,10 @@ class TiledBlock {
     }
   }
 
-  /// All outputs of panels [first, last).
-  void run(int64_t first, int64_t last) {
+  /// All outputs of panels [first, last); `target` begins with theirs.
+  void run(int64_t first, int64_t last, const LinearTarget& target) {
     PanelGroup next = group_of(first, 0);
-    Opening(next, normal_.step, opened_[0]).some(next.lines());
+    Opening(next, normal_.step, opened_[turn_]).some(next.lines());
     for (int64_t panel = first; panel < last; ++panel) {
       for (int64_t g = 0; g < groups_; ++g) {
         const PanelGroup group = next;
@@ -97,7 +95,7 @@ class TiledBlock {
         turn_ = 1 - turn_;
       }
       settle();
-      write(panel);
+      write(target, (panel - first) * kPanel);
     }
   }
 
@@ -215,10 +213,10 @@ class TiledBlock {
   }
 
   /// The totals of a panel, to where they belong.
-  void write(int64_t panel) const {
+  void write(const LinearTarget& target, int64_t column) const {
     const float* from = totals_;
-    for (int64_t r = row_; r < row_ + count_; ++r, from += kPanel) {
-      unroll<2>([&](auto v) { target_.write(r, panel * kPanel + v * kLanes, load(from + v * kLanes)); });
+    for (int64_t r = 0; r < count_; ++r, from += kPanel) {
+      unroll<2>([&](auto v) { target.write(r, column + v * kLanes, load(from + v * kLanes)); });
     }
   }
 
@@ -228,8 +226,6 @@ class TiledBlock {
   }
 
   const IntegerWeight& weight_;
-  const LinearTarget& target_;
-  int64_t row_;
   const int8_t* codes_;
   int64_t tile_bytes_, groups_, count_;
   Steps normal_, outliers_;

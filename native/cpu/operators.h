@@ -33,6 +33,7 @@ namespace atom {
   X(integer_code_bytes, IntegerCodeBytesFn) \
   X(linear_dense, LinearDenseFn) \
   X(linear_int, LinearIntFn) \
+  X(linear_int_silu_mul, LinearIntSiluMulFn) \
   X(linear_weight_only, LinearWeightOnlyFn) \
   X(log_prob, LogProbFn) \
   X(pack_integers, PackIntegersFn) \

@@ -1,7 +1,5 @@
 #include "silu_mul.h"
 
-#include <cmath>
-
 #include "memory.h"
 #include "threads.h"
 
@@ -13,12 +11,7 @@ void silu_mul(const float* gate_up, const ActivationSpec* out, int64_t rows) {
     const float* gate = gate_up + row * 2 * channels;
     const float* up = gate + channels;
     float* to = row_target(*out, row, thread_scratch(static_cast<size_t>(channels)));
-    int64_t c = 0;
-    for (; c + kLanes <= channels; c += kLanes) {
-      const VecF g = load(gate + c);
-      store(to + c, g / (1.0f + exponential(-g)) * load(up + c));
-    }
-    for (; c < channels; ++c) to[c] = gate[c] / (1.0f + std::exp(-gate[c])) * up[c];
+    silu_mul_row(gate, up, to, channels);
     store_row(*out, row, to);
   });
 }

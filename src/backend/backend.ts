@@ -175,6 +175,18 @@ export interface Backend extends Disposable {
   /** silu(gate) * up, then reordered and quantized as `out` wants. gateUp (tokens, 2 channels) f32: gate, then up. */
   siluMul(args: { gateUp: Tensor; out: Activation; tokens: number }): void;
 
+  /**
+   * siluMul of linear, the weight being a fused gate and up: the same bits as one after the other, but what is between
+   * need not be stored. `gateUp` (tokens, outFeatures) f32 is memory to work in; `out` lies apart from `input`.
+   */
+  linearSiluMul(args: {
+    input: Activation;
+    weight: LinearWeight;
+    gateUp: Tensor;
+    out: Activation;
+    tokens: number;
+  }): void;
+
   /** out[r] = log softmax(logits[r])[tokenIds[r]]; logits (rows, vocab) f32, tokenIds (rows) i32, out (rows) f32. */
   logProb(args: { logits: Tensor; tokenIds: Tensor; out: Tensor; rows: number }): void;
 

@@ -42,7 +42,7 @@ export class DecoderLayer implements Disposable {
     const { context, source, index } = options;
     const { backend, config, workspace } = context;
     const linear = (input: LinearInput) =>
-      new LinearLayer({ backend, workspace, group: source.linears[input] });
+      new LinearLayer({ backend, workspace, group: source.linears[input], gated: input === 'down' });
     this.linears = {
       qkv: linear('qkv'),
       output: linear('output'),
@@ -119,8 +119,7 @@ export class DecoderLayer implements Disposable {
     });
     observe?.('gateUp', gateUp, tokens);
     if (stopAt === 'gateUp') return false;
-    gateUp.run(workspace.gateUp, tokens);
-    backend.siluMul({ gateUp: workspace.gateUp, out: down.input, tokens });
+    gateUp.runSiluMul(down.input, tokens, workspace.gateUp);
     observe?.('down', down, tokens);
     return stopAt !== 'down';
   }

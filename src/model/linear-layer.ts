@@ -32,15 +32,27 @@ export class LinearLayer implements Disposable {
   readonly weight: LinearWeight;
   readonly #backend: Backend;
 
-  constructor({ backend, workspace, group }: { backend: Backend; workspace: Workspace; group: LinearGroup }) {
+  constructor(options: {
+    backend: Backend;
+    workspace: Workspace;
+    group: LinearGroup;
+    /** Whether the linear before is fused with what writes this one's input. */
+    gated?: boolean;
+  }) {
+    const { backend, workspace, group, gated } = options;
     this.#backend = backend;
-    this.input = workspace.activation(activationRequest(group));
+    this.input = workspace.activation(activationRequest(group), { ...(gated && { gated }) });
     this.weight = backend.loadLinear(group.sources, group.bias ? { bias: group.bias } : {});
   }
 
   /** out[t] = W input[t], or added to it: out (tokens, outFeatures) f32. */
   run(out: Tensor, tokens: number, { accumulate = false } = {}): void {
     this.#backend.linear({ input: this.input, weight: this.weight, out, tokens, accumulate });
+  }
+
+  /** siluMul of a fused gate and up; gateUp (tokens, outFeatures) f32 is memory to work in. */
+  runSiluMul(out: Activation, tokens: number, gateUp: Tensor): void {
+    this.#backend.linearSiluMul({ input: this.input, weight: this.weight, gateUp, out, tokens });
   }
 
   [Symbol.dispose](): void {

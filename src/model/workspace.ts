@@ -1,5 +1,6 @@
 // The buffers of one step, allocated once for the largest step and shared by all layers.
-// An activation lives from the operator that writes it to the linear that reads it, so all of them share one storage.
+// An activation lives from the operator that writes it to the linear that reads it, so all of them share one storage but
+// for that of the down projection: it is written while gate and up still read theirs.
 import type { Activation, Backend } from '../backend/backend.ts';
 import type { ActivationFormat } from '../backend/formats.ts';
 import type { Tensor } from '../backend/tensor.ts';
@@ -19,6 +20,7 @@ export class Workspace implements Disposable {
   readonly gateUp: Tensor; // (maxTokens, 2 intermediate) f32
   readonly logits: Tensor; // (maxOutputs, vocab) f32
   readonly #storage: Tensor; // u8, one activation at a time
+  readonly #gated: Tensor; // u8, the down projection's
   readonly #backend: Backend;
 
   constructor(options: {
@@ -44,20 +46,21 @@ export class Workspace implements Disposable {
       backend.activationBytes({ format, channels, maxTokens }),
     );
     this.#storage = backend.allocate('u8', [Math.max(...bytes)]);
+    this.#gated = backend.allocate('u8', [Math.max(...bytes)]);
   }
 
-  activation({ format, channels, reorder }: ActivationRequest): Activation {
+  activation({ format, channels, reorder }: ActivationRequest, { gated = false } = {}): Activation {
     return this.#backend.activation({
       format,
       channels,
       maxTokens: this.maxTokens,
-      storage: this.#storage,
+      storage: gated ? this.#gated : this.#storage,
       ...(reorder && { reorder }),
     });
   }
 
   [Symbol.dispose](): void {
-    for (const tensor of [this.hidden, this.qkv, this.gateUp, this.logits, this.#storage])
-      tensor[Symbol.dispose]();
+    const { hidden, qkv, gateUp, logits } = this;
+    for (const tensor of [hidden, qkv, gateUp, logits, this.#storage, this.#gated]) tensor[Symbol.dispose]();
   }
 }

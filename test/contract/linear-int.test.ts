@@ -2,76 +2,23 @@
 // quantizer gives for the same row and the values the weight's codes stand for, multiplied in double.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ActivationFormat, LinearSource } from '../../src/backend/formats.ts';
+import type { ActivationFormat } from '../../src/backend/formats.ts';
 import { matrixProduct } from '../../src/backend/reference/operators.ts';
-import type { Tensor } from '../../src/backend/tensor.ts';
 import { fakeQuantize } from '../../src/numerics/fake-quant.ts';
-import { bitsOfFloat32, encodeFp16, float32OfBits, roundToFp16 } from '../../src/numerics/half-floats.ts';
+import { bitsOfFloat32, float32OfBits } from '../../src/numerics/half-floats.ts';
 import { signedScale, symmetricScale } from '../../src/numerics/symmetric.ts';
-import { decodeWeight } from '../../src/numerics/weight-codes.ts';
 import { cpuBackends, gaussians, hostileRows, tensorOf } from './backends.ts';
+import { type IntegerLayout, randomSource } from './integer-sources.ts';
 
-interface Shape {
+interface Shape extends IntegerLayout {
   readonly tokens: number;
-  readonly groups: number;
-  readonly groupSize: number;
-  readonly outliers: number;
   readonly outputs: readonly number[];
-  readonly weightBits: 4 | 8;
   readonly bits: 2 | 3 | 4 | 8;
   readonly range: 'symmetric' | 'signed';
   readonly clip: number;
-  readonly halfScales: boolean;
-  readonly channelGroup: 1 | 2;
   readonly reorder: boolean;
   readonly hadamard: boolean;
   readonly seed: number;
-}
-
-/** A weight of random codes, as a checkpoint holds it, and the values it stands for. */
-function randomSource(shape: Shape, outputs: number, seed: number) {
-  const { groups, groupSize, outliers, weightBits, halfScales, channelGroup } = shape;
-  const normal = groups * groupSize;
-  const inFeatures = normal + outliers;
-  const noise = gaussians((outputs * normal * weightBits) / 8 + outputs * outliers, seed);
-  const bytes = Uint8Array.from(noise, (x) => Math.floor((x * 97 + 1e6) % 256));
-  const codes = bytes.subarray(0, (outputs * normal * weightBits) / 8);
-  const outlierCodes = bytes.subarray(codes.length);
-  const round = (x: number) => (halfScales ? roundToFp16(x) : Math.fround(x));
-  const scales = gaussians((outputs / channelGroup) * groups, seed + 1).map(round);
-  const outlierScales = gaussians(outputs, seed + 2).map(round);
-  const values = new Float32Array(outputs * inFeatures);
-  const rows = { rows: outputs, pitch: inFeatures };
-  const format = weightBits === 4 ? 'int4' : 'int8';
-  decodeWeight(codes, values, { ...rows, format, columns: normal, groupSize, channelGroup, scales });
-  if (outliers > 0) {
-    const one = { ...rows, format: 'int8', first: normal, columns: outliers } as const;
-    decodeWeight(outlierCodes, values, {
-      ...one,
-      groupSize: outliers,
-      channelGroup: 1,
-      scales: outlierScales,
-    });
-  }
-  const scaleTensor = (numbers: Float32Array, dims: readonly number[]): Tensor => {
-    if (!halfScales) return tensorOf('f32', dims, numbers);
-    const tensor = cpuBackends[0]!.backend.allocate('f16', dims);
-    tensor.u16().set(Uint16Array.from(numbers, encodeFp16));
-    return tensor;
-  };
-  const source: LinearSource = {
-    kind: 'int',
-    bits: weightBits,
-    groupSize,
-    channelGroup,
-    weight: tensorOf(weightBits === 4 ? 'u8' : 'i8', [outputs, (normal * weightBits) / 8], codes),
-    scale: scaleTensor(scales, [outputs / channelGroup, groups]),
-    ...(outliers > 0 && {
-      outlierWeight: tensorOf('i8', [outputs, outliers], outlierCodes),
-      outlierScale: scaleTensor(outlierScales, [outputs]),
-    }),
-  };
-  return { source, values };
 }
 
 interface UnitRow extends Pick<Shape, 'bits' | 'range' | 'clip' | 'seed'> {

@@ -8,7 +8,7 @@ import { fakeQuant } from './fake-quant.ts';
 import { gptqColumns } from './gptq.ts';
 import { inverseCholesky } from './inverse-cholesky.ts';
 import { CpuKvCache, cpuKvCache } from './kv-cache.ts';
-import { linear, loadLinear } from './linear.ts';
+import { linear, linearSiluMul, loadLinear } from './linear.ts';
 import { logProb } from './log-prob.ts';
 import { allocateTensor, mapFile } from './memory.ts';
 import { chooseIsa, type NativeOperators, nativeAddon } from './native.ts';
@@ -85,6 +85,10 @@ export class CpuBackend implements Backend {
 
   siluMul(args: Args<'siluMul'>): void {
     siluMul(this.operators, args);
+  }
+
+  linearSiluMul(args: Args<'linearSiluMul'>): void {
+    linearSiluMul(this.operators, args);
   }
 
   logProb(args: Args<'logProb'>): void {

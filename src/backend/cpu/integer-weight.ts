@@ -14,7 +14,7 @@ type RoundedSource = Extract<LinearSource, { kind: 'rounded' }>;
 /** Rows of a plain weight that are rounded and packed at a time: what bounds the memory beside the packed weight. */
 const rowsAtOnce = 1024;
 
-const outputsPerPanel = 32;
+export const outputsPerPanel = 32;
 
 export class IntegerWeight implements LinearWeight {
   readonly format: Extract<WeightFormat, { kind: 'int' }>;

@@ -5,10 +5,11 @@ import type { Backend, LinearWeight } from '../backend.ts';
 import { expectShape, expectTensor } from '../check.ts';
 import type { LinearSource, WeightFormat } from '../formats.ts';
 import type { Tensor } from '../tensor.ts';
-import { cpuActivation } from './activation.ts';
-import { IntegerWeight } from './integer-weight.ts';
+import { type CpuActivation, cpuActivation } from './activation.ts';
+import { IntegerWeight, outputsPerPanel } from './integer-weight.ts';
 import { allocateTensor } from './memory.ts';
 import type { NativeOperators } from './native.ts';
+import { siluMul } from './rows.ts';
 import { WeightOnly } from './weight-only.ts';
 
 type DenseSource = Extract<LinearSource, { kind: 'dense' }>;
@@ -171,4 +172,31 @@ export function linear(operators: NativeOperators, args: Parameters<Backend['lin
     );
     column += piece.shape[0]!;
   }
+}
+
+export function linearSiluMul(
+  operators: NativeOperators,
+  args: Parameters<Backend['linearSiluMul']>[0],
+): void {
+  const { input, weight, gateUp, out, tokens } = args;
+  const { channels } = out;
+  expectShape('linearSiluMul', weight.outFeatures === 2 * channels, () => {
+    return `${weight.outFeatures} outputs are no gate and up of ${channels} channels`;
+  });
+  expectTensor('linearSiluMul', 'gateUp', gateUp, { dtypes: ['f32'], atLeast: tokens * 2 * channels });
+  const target = cpuActivation('linearSiluMul', out, { channels, tokens });
+  if (!(weight instanceof IntegerWeight) || !finishesByPanels(target)) {
+    linear(operators, { input, weight, out: gateUp, tokens });
+    siluMul(operators, { gateUp, out, tokens });
+    return;
+  }
+  const activation = cpuActivation('linearSiluMul', input, { channels: weight.inFeatures, tokens });
+  weight.expectInput(activation.format);
+  operators.linear_int_silu_mul!(activation.spec, weight.address, target.spec, tokens);
+}
+
+/** Whether panels of outputs, in their order, are whole groups of the integers they become. */
+function finishesByPanels({ format, channels, reorder }: CpuActivation): boolean {
+  if (format.kind !== 'int' || reorder || format.groupSize === 0) return false;
+  return format.groupSize % outputsPerPanel === 0 && channels % outputsPerPanel === 0;
 }

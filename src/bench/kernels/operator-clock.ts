@@ -7,7 +7,7 @@ export interface OperatorTime {
   readonly seconds: number;
 }
 
-const timedOperators = ['embed', 'rmsNorm', 'linear', 'ropeAppendKv', 'attention', 'siluMul'] as const;
+const timedOperators = ['embed', 'rmsNorm', 'linear', 'linearSiluMul', 'ropeAppendKv', 'attention'] as const;
 type Timed = (typeof timedOperators)[number];
 
 export class OperatorClock {
@@ -44,13 +44,23 @@ export class OperatorClock {
       if (!this.#running) return inner[name](args);
       const started = performance.now();
       inner[name](args);
-      const label = name === 'linear' ? linearLabel(args) : name;
+      const label = labels[name]?.(args) ?? name;
       const seconds = (performance.now() - started) / 1e3;
       this.#seconds.set(label, (this.#seconds.get(label) ?? 0) + seconds);
     };
   }
 }
 
-function linearLabel({ weight }: Parameters<Backend['linear']>[0]): string {
+/** Linears of one shape are one operator. */
+const labels: Partial<Record<Timed, (args: never) => string>> = {
+  linear: shapeOf,
+  linearSiluMul: gatedShapeOf,
+};
+
+function shapeOf({ weight }: Pick<Parameters<Backend['linear']>[0], 'weight'>): string {
   return `linear ${weight.inFeatures} x ${weight.outFeatures}`;
+}
+
+function gatedShapeOf(args: Parameters<Backend['linearSiluMul']>[0]): string {
+  return `${shapeOf(args)} with SiLU`;
 }

@@ -153,10 +153,10 @@ function decoderParts(result: ResultOf<'decoder'>): Section['parts'] {
 
 /** What a step's time goes into. */
 const stepParts: readonly (readonly [title: string, operators: RegExp])[] = [
-  ['products', /^linear /],
+  ['gate and up, SiLU, quantized', /SiLU$|^siluMul$/],
+  ['other products', /^linear \d+ x \d+$/],
   ['attention', /^attention$/],
   ['norms, reordered and quantized', /^rmsNorm$/],
-  ['SiLU, quantized', /^siluMul$/],
   ['rotary embedding, cache written', /^ropeAppendKv$/],
   ['embedding', /^embed$/],
 ];
