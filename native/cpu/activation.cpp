@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "element_format.h"
+#include "hadamard.h"
 #include "half.h"
 #include "memory.h"
 

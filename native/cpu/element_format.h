@@ -72,21 +72,6 @@ inline float signed_scale(const float* x, int64_t count, int bits, float clip) {
   return low == -peak ? magnitude : -magnitude;
 }
 
-/// Each block of `size` values, a power of two, times the normalised Walsh-Hadamard matrix (src/numerics/hadamard.ts).
-inline void walsh_hadamard(float* x, int64_t count, int64_t size) {
-  for (int64_t half = 1; half < size; half *= 2) {
-    for (int64_t start = 0; start < count; start += 2 * half) {
-      for (int64_t i = start; i < start + half; ++i) {
-        const float a = x[i], b = x[i + half];
-        x[i] = a + b;
-        x[i + half] = a - b;
-      }
-    }
-  }
-  const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
-  for (int64_t i = 0; i < count; ++i) x[i] *= scale;
-}
-
 inline void fill(float* out, int64_t count, float value) { std::fill(out, out + count, value); }
 
 inline void quantize_symmetric(const float* x, float* out, int64_t count, int bits, float scale) {

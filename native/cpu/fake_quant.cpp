@@ -1,6 +1,7 @@
 #include "fake_quant.h"
 
 #include "element_format.h"
+#include "hadamard.h"
 #include "threads.h"
 
 namespace atom::ATOM_ISA {

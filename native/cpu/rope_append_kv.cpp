@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "hadamard.h"
 #include "memory.h"
 #include "threads.h"
 

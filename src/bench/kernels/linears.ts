@@ -18,7 +18,10 @@ interface Scheme {
 export const groupSize = 128;
 export const outliers = 128;
 
-export function integerActivation(bits: 4 | 8, outlierChannels: number): ActivationFormat {
+export function integerActivation(
+  bits: 4 | 8,
+  outlierChannels: number,
+): Extract<ActivationFormat, { kind: 'int' }> {
   return { kind: 'int', bits, groupSize, outlierChannels, range: 'symmetric', clip: 0.9 };
 }
 

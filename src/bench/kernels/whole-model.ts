@@ -115,8 +115,9 @@ function randomSource(
     const linear = layerLinears(shape)[input];
     const layout = { bits: 4, groupSize, outliers } as const;
     const sources = [noiseIntegers(backend, linear, layout, codes)];
-    // The order of the down projection's input is that of the rows of gate and up: free when it runs.
-    if (input === 'down') return { sources, activation };
+    // The order of the down projection's input is that of the rows of gate and up: free when it runs. The Hadamard
+    // transforms are those of the default preset, of this input and of keys.
+    if (input === 'down') return { sources, activation: { ...activation, hadamard: true } };
     return { sources, activation, reorder: owner.own(noiseOrder(backend, linear.inFeatures)) };
   };
   const linears = {
@@ -128,7 +129,7 @@ function randomSource(
   const layer: LayerSource = { attentionNorm: gains, mlpNorm: gains, linears };
   const head = noiseTensor(backend, 'bf16', [shape.vocabSize, shape.hiddenSize]);
   codes.push(head);
-  const kvFormat: KvFormat = { keyBits: 4, valueBits: 4 };
+  const kvFormat: KvFormat = { keyBits: 4, valueBits: 4, keyHadamard: true };
   return {
     config,
     kvFormats: config.slidingWindow.map(() => kvFormat),
