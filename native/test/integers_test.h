@@ -93,4 +93,36 @@ void test_integers(const Operators& op, const std::string& isa, const IntegerCas
   }
 }
 
+/// Gate and up with SiLU, quantized panel by panel: the bytes that linear_int and silu_mul leave.
+template <class Check, class Gaussians>
+void test_gated(const Operators& op, const std::string& isa, const IntegerCase& c, const IntegerCase& gated, Check&& check,
+                Gaussians&& gaussians) {
+  const auto size = [](int64_t n) { return static_cast<size_t>(n); };
+  const int64_t channels = c.groups * c.group_size, outputs = gated.groups * gated.group_size + gated.outliers;
+  const std::vector<uint8_t> codes(size(2 * outputs * channels / 2), 0xa7);
+  const auto scales = gaussians(size(2 * outputs * c.groups), 0.1f), x = gaussians(size(c.tokens * channels), 1.0f);
+  const std::vector<float> gains(size(channels), 1.0f);
+  IntegerWeight weight{nullptr, 2 * outputs, c.groups, c.group_size, 0, 4, 1, nullptr};
+  std::vector<uint8_t> panels(size(2 * outputs / kPanel * weight.panel_bytes()));
+  weight.data = panels.data();
+  op.pack_integers(&weight, 0, 2 * outputs, codes.data(), scales.data(), 1, 1, nullptr, nullptr, 1);
+
+  const auto integers = [&](IntegerStorage& storage, const IntegerCase& of, int64_t count) {
+    const IntegerRows rows = storage.rows(op, of);
+    const auto int4 = static_cast<int64_t>(ElementFormat::int4), int8 = static_cast<int64_t>(ElementFormat::int8);
+    return ActivationSpec{storage.codes.data(), nullptr, count, ActivationKind::integer, int4, of.group_size, 1,
+                          of.outliers, int8, of.hadamard, 1, 1, rows};
+  };
+  IntegerStorage input, fused, apart;
+  const ActivationSpec in = integers(input, c, channels), out = integers(fused, gated, outputs);
+  const ActivationSpec expected = integers(apart, gated, outputs);
+  op.rms_norm(x.data(), gains.data(), 1e-5f, &in, c.tokens, nullptr);
+  op.linear_int_silu_mul(&in, &weight, &out, c.tokens);
+  std::vector<float> gate_up(size(c.tokens * 2 * outputs));
+  op.linear_int(&in, &weight, gate_up.data(), c.tokens, 2 * outputs, 0);
+  op.silu_mul(gate_up.data(), &expected, c.tokens);
+  check(fused.codes == apart.codes && fused.scales == apart.scales && fused.sums == apart.sums,
+        isa + " gate and up with SiLU of " + std::to_string(c.tokens) + " rows");
+}
+
 }  // namespace atom::test

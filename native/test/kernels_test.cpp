@@ -179,6 +179,11 @@ void run(const Operators& op, const std::string& isa) {
                                                                    {16, 1, 20, 5, 70, 8, true, false}}) {
     test::test_integers(op, isa, c, check, gaussians);
   }
+  for (const int64_t tokens : {1, 3, 16, 200}) {
+    const test::IntegerCase input{tokens, 2, 32, 0, 0, 4, false, false};
+    test::test_gated(op, isa, input, {tokens, 3, 32, 64, 0, 4, false, true}, check, gaussians);
+    test::test_gated(op, isa, input, {tokens, 1, 128, 0, 0, 4, false, false}, check, gaussians);
+  }
   for (const test::WeightOnlyCase& c : std::vector<test::WeightOnlyCase>{
            {1, 2, 32, 40, 4}, {7, 3, 128, 65, 4}, {30, 1, 24, 129, 8}, {200, 2, 8, 64, 4}, {2, 1, 1032, 1, 8}}) {
     test::test_weight_only(op, isa, c, check, gaussians);
