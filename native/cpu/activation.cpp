@@ -34,8 +34,9 @@ void gather(const float* from, const int32_t* order, int64_t count, float* to) {
 
 /// Quantizes groups [first, last) of a row, whose values in the order of the linear are x.
 void quantize_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, const float* x) {
-  const int64_t normal = spec.channels - spec.outliers, size = channels_of_group(spec);
-  const int bits = integer_bits(static_cast<ElementFormat>(spec.format));
+  const auto format = static_cast<ElementFormat>(spec.format);
+  const int64_t normal = spec.channels - spec.outliers, size = group_size_of(format, spec.group_size, normal);
+  const int bits = integer_bits(format);
   const auto range = static_cast<IntegerRange>(spec.range);
   int8_t* codes = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * kRun;
   float* const scales = spec.integers.scales + row * spec.integers.groups;
@@ -55,15 +56,12 @@ void quantize_groups(const ActivationSpec& spec, int64_t row, int64_t first, int
 
 /// Quantizes a row of finished values.
 void store_integers(const ActivationSpec& spec, int64_t row, const float* values) {
-  const float* x = values;
-  if (spec.reorder || spec.hadamard) {
-    float* own = second_scratch(static_cast<size_t>(spec.channels));
-    if (spec.reorder) gather(values, spec.reorder, spec.channels, own);
-    else std::copy(values, values + spec.channels, own);
-    if (spec.hadamard) walsh_hadamard(own, spec.channels - spec.outliers, channels_of_group(spec));
-    x = own;
-  }
-  quantize_groups(spec, row, 0, spec.integers.groups, x);
+  const int64_t groups = spec.integers.groups;
+  if (!spec.reorder && !spec.hadamard) return quantize_groups(spec, row, 0, groups, values);
+  float* own = second_scratch(static_cast<size_t>(spec.channels));
+  if (spec.reorder) gather(values, spec.reorder, spec.channels, own);
+  else std::copy(values, values + spec.channels, own);
+  store_groups(spec, row, 0, groups, own);
 }
 
 }  // namespace
@@ -94,8 +92,11 @@ void store_row(const ActivationSpec& spec, int64_t row, const float* values) {
 }
 
 void store_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, float* values) {
-  const int64_t size = channels_of_group(spec), most = spec.channels - spec.outliers - first * size;
-  if (spec.hadamard) walsh_hadamard(values, std::min((last - first) * size, most), size);
+  if (spec.hadamard) {
+    const int64_t normal = spec.channels - spec.outliers;
+    const int64_t size = group_size_of(static_cast<ElementFormat>(spec.format), spec.group_size, normal);
+    walsh_hadamard(values, std::min(last * size, normal) - first * size, size);
+  }
   quantize_groups(spec, row, first, last, values);
 }
 

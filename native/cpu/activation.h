@@ -36,11 +36,6 @@ void store_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_
 
 namespace {
 
-/// Channels of each group of integers, outliers' aside.
-inline int64_t channels_of_group(const ActivationSpec& spec) {
-  return spec.group_size > 0 ? spec.group_size : spec.channels - spec.outliers;
-}
-
 /// Where an operator may put row `row` so that `store_row` has nothing to move: the storage itself where it is f32 in
 /// natural order, else `scratch`.
 inline float* row_target(const ActivationSpec& spec, int64_t row, float* scratch) {

@@ -39,9 +39,9 @@ export class LinearLayer implements Disposable {
     /** Whether the linear before is fused with what writes this one's input. */
     gated?: boolean;
   }) {
-    const { backend, workspace, group, gated } = options;
+    const { backend, workspace, group, gated = false } = options;
     this.#backend = backend;
-    this.input = workspace.activation(activationRequest(group), { ...(gated && { gated }) });
+    this.input = workspace.activation(activationRequest(group), { gated });
     this.weight = backend.loadLinear(group.sources, group.bias ? { bias: group.bias } : {});
   }
 
