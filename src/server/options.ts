@@ -110,7 +110,7 @@ export const serverOptions = z.strictObject({
   receiveTimeout: about(
     seconds(1).default(30),
     'seconds',
-    'longest time a client may take to send its request',
+    'longest time a client may take to send its request, from the first byte',
   ),
   requestTimeout: about(seconds(1).default(1800), 'seconds', 'longest time an answer may take'),
   drainTimeout: about(seconds(0).default(30), 'seconds', 'time running requests get to end after SIGTERM'),

@@ -71,6 +71,8 @@ export function handleNotFound(
 
 /** Before there is a request: bytes that are no HTTP, headers that are too long, a request that never ends. */
 export function handleClientError(error: Error & { code?: string }, socket: Socket): void {
+  // Opened ahead of need, as pools do, and late with nothing: it may be used this moment. Idle connections end elsewhere.
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) return;
   if (!socket.writable || socket.bytesWritten > 0) {
     socket.destroy();
     return;

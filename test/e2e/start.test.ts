@@ -178,7 +178,7 @@ test.runIf(process.env.CI)(
 );
 
 test('a cache that cannot be written is named, with what to do', async () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'atom-cache-')), 'file');
+  const file = join(mkdtempSync(join(cache, 'no-folder-')), 'file');
   writeFileSync(file, '');
   const { status, stderr } = await runAtom(['serve', '--port', '0'], { env: { XDG_CACHE_HOME: file } });
   expect(status).toBe(1);

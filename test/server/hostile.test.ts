@@ -228,6 +228,13 @@ describe('what is hardly HTTP', () => {
     }
   });
 
+  test('connections opened ahead of need are answered once they are used, and timed from there', async () => {
+    const late = Array.from({ length: 5 }, () => exchange(server.url, good, { startMs: 3500 }));
+    const unfinished = exchange(server.url, good.slice(0, -1), { startMs: 3500 });
+    for (const said of await Promise.all(late)) expect(said).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await unfinished).toMatch(/^HTTP\/1\.1 408 /);
+  });
+
   test('a request id that could forge log lines or headers is not echoed', async () => {
     const said = await exchange(server.url, httpText('GET', '/v1/nothing', '', { 'x-request-id': 'a "b"' }));
     expect(said).toMatch(/x-request-id: req_\w{24}/);

@@ -8,11 +8,13 @@ export interface RawOptions {
   /** Milliseconds between the bytes' pieces, for one that sends slowly. */
   readonly pieceMs?: number;
   readonly pieceLength?: number;
+  /** Milliseconds between the connection and its first byte, for one opened ahead of need. */
+  readonly startMs?: number;
 }
 
 /** Everything the server said until it closed; '' where it closed without a word. */
 export function exchange(url: string, bytes: Buffer | string, options: RawOptions = {}): Promise<string> {
-  const { halfClose = false, pieceMs = 0, pieceLength = Number.POSITIVE_INFINITY } = options;
+  const { halfClose = false, pieceMs = 0, pieceLength = Number.POSITIVE_INFINITY, startMs = 0 } = options;
   const { hostname, port } = new URL(url);
   const data = Buffer.from(bytes);
   return new Promise((resolve, reject) => {
@@ -28,6 +30,7 @@ export function exchange(url: string, bytes: Buffer | string, options: RawOption
     socket.on('end', () => socket.end());
     socket.on('close', () => resolve(said));
     const send = async () => {
+      if (startMs > 0) await sleep(startMs);
       for (let start = 0; start < data.length && socket.writable; start += pieceLength) {
         socket.write(data.subarray(start, start + pieceLength));
         if (pieceMs > 0) await sleep(pieceMs);

@@ -1,11 +1,11 @@
 // A server on a Unix socket, as proxies on the same machine reach it.
 import { once } from 'node:events';
-import { existsSync, linkSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { run } from './running-server.ts';
 
 describe('a Unix socket as the host', () => {
@@ -15,7 +15,9 @@ describe('a Unix socket as the host', () => {
         .on('error', fail)
         .end(),
     );
-  const place = () => join(mkdtempSync(join(tmpdir(), 'atom-socket-')), 'socket');
+  const scratch = mkdtempSync(join(tmpdir(), 'atom-socket-'));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+  const place = () => join(mkdtempSync(join(scratch, 'folder-')), 'socket');
 
   test('is served, and gone afterwards', async () => {
     const path = place();
