@@ -125,11 +125,11 @@ struct WaitingSums {
     const int32_t* less = offsets;
     float* to = totals;
     each_row([&](auto row) __attribute__((always_inline)) {
-      const VecF by_row = (VecF)same(scales + row);
+      const VecF by_row = (VecF)same_words(scales + row);
       unroll<2>([&](auto v) __attribute__((always_inline)) {
         VecI sum;
         std::memcpy(&sum, from + v * kTileWords + row * 16, sizeof sum);
-        if constexpr (Offset) sum -= same(less + row);
+        if constexpr (Offset) sum -= same_words(less + row);
         float* total = to + row * kPanel + v * kLanes;
         const VecF before = First ? VecF{} : load(total);
         store(total, multiply_add(__builtin_convertvector(sum, VecF), by_outputs[v] * by_row, before));

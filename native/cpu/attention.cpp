@@ -108,12 +108,50 @@ void take_partition(const Rows& rows, Steps& steps, int64_t end) {
   for (int64_t row = 0; row < rows.count; ++row) rows.sums.settle(row);
 }
 
-/// The steps over the keys that the rows of a tile look at.
-Steps steps_of(const Inputs& in, const Tile& tile, int64_t kv_head) {
+/// All steps of the task. Partitions are folded in order, or are left in `parts` where other tasks have the rest.
+void take_partitions(Rows& rows, Steps& steps, const SoftmaxSums& parts) {
+  const Tile& tile = rows.tile;
+  const int64_t end = rows.in.batch.positions[tile.first + tile.tokens - 1] + 1;
+  for (int64_t p = tile.begin; p < tile.end; ++p) {
+    take_partition(rows, steps, std::min((p + 1) * kPartitionKeys, end));
+    if (tile.part < 0 && p == tile.begin) {
+      std::swap(rows.sums, rows.folded);
+      continue;
+    }
+    for (int64_t row = 0; row < rows.count; ++row) {
+      if (tile.part < 0) rows.folded.fold(row, rows.sums, row);
+      else rows.sums.copy(row, parts, rows.part(row, p) * rows.in.heads + rows.head(row));
+    }
+  }
+}
+
+/// Channels of a group of `out` where a task may finish rows alone: its channels, in their order, are whole groups; else 0.
+int64_t finished_group(const ActivationSpec& out, int64_t task_channels) {
+  if (out.kind != ActivationKind::integer || out.reorder || out.outliers > 0) return 0;
+  const int64_t size = group_size_of(static_cast<ElementFormat>(out.format), out.group_size, out.channels);
+  return task_channels % size == 0 ? size : 0;
+}
+
+/// Ends the rows of a task, all of whose partitions are folded. Groups of integers are made while they are in a cache;
+/// anything else goes to `results` (tokens, heads, head_dim).
+void finish_rows(const Rows& rows, float* results, const ActivationSpec& out) {
+  const int64_t dim = rows.in.kv.head_dim, group = rows.in.group, channels = group * dim;
+  const int64_t first = rows.kv_head * channels, size = finished_group(out, channels);
+  float* const own = size > 0 ? second_scratch(static_cast<size_t>(channels)) : nullptr;
+  for (int64_t row = 0; row < rows.count; row += group) {
+    float* const values = own ? own : results + rows.token(row) * rows.in.heads * dim + first;
+    for (int64_t head = 0; head < group; ++head) rows.folded.finish(row + head, values + head * dim, dim);
+    if (own) store_groups(out, rows.token(row), first / size, (first + channels) / size, own);
+  }
+}
+
+/// The steps over the keys of a tile's partitions that its rows look at.
+Steps steps_of(const Inputs& in, const Tile& tile, int64_t kv_head, bool head_follows) {
   const int64_t first = in.first_key(in.batch.positions[tile.first]);
   const int64_t begin = std::max(tile.begin * kPartitionKeys, first / kStepKeys * kStepKeys);
-  const int64_t last = in.batch.positions[tile.first + tile.tokens - 1];
-  return Steps(in.kv, in.batch.block_table + tile.sequence * in.batch.table_stride, kv_head, begin, first, last);
+  const int64_t last = std::min<int64_t>(in.batch.positions[tile.first + tile.tokens - 1], tile.end * kPartitionKeys - 1);
+  const int32_t* table = in.batch.block_table + tile.sequence * in.batch.table_stride;
+  return Steps(in.kv, table, kv_head, begin, first, last, head_follows);
 }
 
 }  // namespace
@@ -127,40 +165,35 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
   const TileList list(*batch, kv.heads, in.group, window, heads * record);
   const SoftmaxSums parts{list.part_memory, record};
 
-  parallel_for(list.count * kv.heads, [&](int64_t index, int) {
-    const Tile& tile = list.tiles[index / kv.heads];
-    Steps steps = steps_of(in, tile, index % kv.heads);
-    Rows rows(in, tile, index % kv.heads);
-    const int64_t end = batch->positions[tile.first + tile.tokens - 1] + 1;
-    for (int64_t p = tile.begin; p < tile.end; ++p) {
-      take_partition(rows, steps, std::min((p + 1) * kPartitionKeys, end));
-      if (tile.part < 0 && p == tile.begin) {
-        std::swap(rows.sums, rows.folded);
-        continue;
-      }
-      for (int64_t row = 0; row < rows.count; ++row) {
-        if (tile.part < 0) rows.folded.fold(row, rows.sums, row);
-        else rows.sums.copy(row, parts, rows.part(row, p) * heads + rows.head(row));
-      }
-    }
-    if (tile.part >= 0) return;
-    for (int64_t row = 0; row < rows.count; ++row) {
-      rows.folded.finish(row, results + (rows.token(row) * heads + rows.head(row)) * dim, dim);
+  const int64_t heads_each = list.heads_per_task(kv.heads), tasks_each = kv.heads / heads_each;
+  parallel_for(list.count * tasks_each, [&](int64_t index, int) {
+    const Tile& tile = list.tiles[index / tasks_each];
+    const int64_t first = index % tasks_each * heads_each, last = first + heads_each;
+    for (int64_t head = first; head < last; ++head) {
+      const bool another = head + 1 < last;
+      Steps steps = steps_of(in, tile, head, another);
+      if (head == first) steps.ask_for_next();
+      Rows rows(in, tile, head);
+      take_partitions(rows, steps, parts);
+      if (another) steps.ask_for_next();
+      if (tile.part < 0) finish_rows(rows, results, *out);
     }
   }, list.keys * (heads + kv.heads) * dim);
 
-  // Heads of a row come from different tasks, so rows are stored once all are there.
-  const bool done = out->kind == ActivationKind::f32 && !out->reorder;
-  if (done && list.parts == 0) return;
+  // Heads of a row come from different tasks: where those did not finish it, it is stored once all are there.
+  const bool in_place = out->kind == ActivationKind::f32 && !out->reorder;
+  const bool finished = in_place || finished_group(*out, in.group * dim) > 0;
+  if (finished && list.parts == 0) return;
   for_rows(*out, batch->tokens, batch->tokens * heads * dim * 16, [&](int64_t row) {
     float* const values = results + row * heads * dim;
     const Split split = list.splits[row];
+    if (finished && split.parts == 0) return;
     for (int64_t head = 0; head < heads && split.parts > 0; ++head) {
       const int64_t first = split.first * heads + head;
       for (int64_t p = 1; p < split.parts; ++p) parts.fold(first, parts, first + p * split.stride * heads);
       parts.finish(first, values + head * dim, dim);
     }
-    if (done) return;
+    if (in_place) return;
     float* target = row_target(*out, row, values);
     if (target != values) std::copy(values, values + out->channels, target);
     store_row(*out, row, target);

@@ -45,19 +45,30 @@ struct Step {
   int padded_vectors() const { return (vectors() + kPacked - 1) / kPacked * kPacked; }
 
   /// Asks for cache lines to come, a few between all that is computed: the machine's own prefetching does not see
-  /// through blocks, and drops requests while too many are under way. Each line is asked for one step ahead, the scales
-  /// first, which are needed first, and keys and values once more shortly before they are read. A step and the next are
-  /// more than a first-level cache holds: what is a step ahead comes to the second.
+  /// through blocks, and drops requests while too many are under way. Each line is asked for one step ahead, and keys and
+  /// values once more shortly before they are read. A step and the next are more than a first-level cache holds: what is a
+  /// step ahead comes to the second.
   void ask_ahead() {
     constexpr int64_t kShortly = 256;
     if (asked >= kv.slice_bytes) return;
-    const int64_t scales = kv.scale_offset / 64 * 64;
-    const int64_t line = asked < kv.slice_bytes - scales ? scales + asked : asked - (kv.slice_bytes - scales);
     for (int i = 0; i < kStepSlices; ++i) {
-      prefetch_far(next[i] + line);
+      prefetch_far(next[i] + line_to_ask());
       __builtin_prefetch(at[i] + asked + kShortly);
     }
     asked += 64;
+  }
+
+  /// Asks for all of the next step that was not asked for yet.
+  void ask_for_rest() {
+    for (; asked < kv.slice_bytes; asked += 64) {
+      for (const uint8_t* slice : next) prefetch_far(slice + line_to_ask());
+    }
+  }
+
+  /// Scales come first, which are needed first.
+  int64_t line_to_ask() const {
+    const int64_t scales = kv.scale_offset / 64 * 64, length = kv.slice_bytes - scales;
+    return asked < length ? scales + asked : asked - length;
   }
 
   /// The same in a loop whose n-th turn reads `Bytes` of the slices: so much more is asked for.
@@ -72,24 +83,32 @@ struct Step {
   }
 };
 
-/// The steps over the slices of keys [first, last] of a sequence, from position `start` on, a multiple of a step.
+/// The steps over the slices of keys [first, last] of a sequence, from position `start` on, a multiple of a step. Their
+/// last step asks for the first of the head after, which lies head_bytes behind this one's, if its steps follow.
 class Steps {
  public:
-  Steps(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t start, int64_t first, int64_t last)
+  Steps(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t start, int64_t first, int64_t last,
+        bool head_follows)
       : step_{kv, start - kStepKeys, 0, {}, {}, 0}, index_(start / kSliceTokens), begin_(first / kSliceTokens),
-        end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)) {
+        end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)),
+        head_follows_(head_follows) {
     look_ahead();
-    for (int64_t line = 0; line < kv.slice_bytes; line += 64) {
-      for (const uint8_t* slice : step_.next) prefetch_far(slice + line);
-    }
+    std::copy_n(step_.next, kStepSlices, first_);
   }
+
+  /// Asks for the step that comes next: the first one where none was taken.
+  void ask_for_next() { step_.ask_for_rest(); }
 
   int64_t next_start() const { return step_.start + kStepKeys; }
 
   Step& take() {
     std::copy_n(step_.next, kStepSlices, step_.at);
-    look_ahead();
     step_.start += kStepKeys;
+    if (head_follows_ && next_start() / kSliceTokens > end_) {
+      for (int i = 0; i < kStepSlices; ++i) step_.next[i] = first_[i] + step_.kv.head_bytes;
+    } else {
+      look_ahead();
+    }
     step_.slices = static_cast<int>(std::clamp<int64_t>(end_ + 1 - step_.start / kSliceTokens, 0, kStepSlices));
     step_.asked = 0;
     return step_;
@@ -108,15 +127,15 @@ class Steps {
   Step step_;
   int64_t index_, begin_, end_;  // of slices
   SliceCursor cursor_;
+  bool head_follows_;
+  uint8_t* first_[kStepSlices];  // the slices of the first step
 };
 
 alignas(64) constexpr int32_t kCount[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 /// Lanes of vector `v` of a step whose keys lie in [low, high).
 inline VecI seen(int v, int low, int high) {
-  VecI key;
-  std::memcpy(&key, kCount, sizeof key);
-  key += v * kLanes;
+  const VecI key = load_words(kCount) + v * kLanes;
   return (key >= low) & (key < high);
 }
 

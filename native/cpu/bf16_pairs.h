@@ -12,25 +12,6 @@ namespace atom::ATOM_ISA {
 
 namespace {
 
-inline VecI load_words(const void* from) {
-  VecI v;
-  std::memcpy(&v, from, sizeof v);
-  return v;
-}
-
-/// Two bf16 in every lane, loaded so: adding them to zeros would cost an operation.
-inline VecI same_words(const uint16_t* from) {
-  int32_t word;
-  std::memcpy(&word, from, sizeof word);
-#if defined(__AVX512F__)
-  return (VecI)_mm512_set1_epi32(word);
-#elif defined(__AVX2__)
-  return (VecI)_mm256_set1_epi32(word);
-#else
-  return VecI{} + word;
-#endif
-}
-
 /// The signed field of `Bits` bits that begins at bit `At` of each word.
 template <int Bits, int At>
 inline VecF field(VecI words) {

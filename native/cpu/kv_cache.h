@@ -83,6 +83,16 @@ inline SlicePart values_of(const KvLayerSpec& kv, uint8_t* slice) {
 
 inline int64_t value_width(int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
+/// Asks for the cache lines that a token in `slot` of a slice is written to: every one of the keys, which are transposed.
+inline void ask_for_token(const KvLayerSpec& kv, uint8_t* slice, int64_t slot) {
+  const int64_t value_bytes = kv.scale_offset - kv.value_offset, group = kv.value_bits < 16 ? 32 / kv.value_bits : 1;
+  const int64_t groups = kSliceTokens / group, share = value_bytes / groups;
+  uint8_t* const values = slice + kv.value_offset + slot / group * share;
+  for (uint8_t* line = slice; line < slice + kv.value_offset; line += 64) __builtin_prefetch(line, 1);
+  for (uint8_t* line = values; line < values + share; line += 64) __builtin_prefetch(line, 1);
+  for (uint8_t* line = slice + kv.scale_offset; line < slice + kv.slice_bytes; line += 64) __builtin_prefetch(line, 1);
+}
+
 /// Channels that a token's key or value is quantized in: whole vectors of bytes.
 inline int64_t coded_width(int64_t head_dim) {
   return (head_dim + kPacked * kLanes - 1) / (kPacked * kLanes) * (kPacked * kLanes);
@@ -126,12 +136,6 @@ inline void encode(const float* x, int64_t dim, int64_t bits, double clip, Slice
   }
 }
 
-inline VecI load_codes(const int32_t* from) {
-  VecI v;
-  std::memcpy(&v, from, sizeof v);
-  return v;
-}
-
 inline void put_float(uint8_t* data, int64_t bits, int64_t index, float value) {
   if (bits == 32) {
     std::memcpy(data + 4 * index, &value, 4);
@@ -154,8 +158,8 @@ inline void append_key(const KvLayerSpec& kv, uint8_t* slice, int64_t slot, cons
   auto* const bytes = reinterpret_cast<uint8_t*>(scratch.values);  // no longer needed
   for (int64_t c = 0; c < dim; c += kPacked * kLanes) {
     const int32_t* const at = scratch.codes + c;
-    store_plane(bytes + c, pack_bytes(load_codes(at), load_codes(at + kLanes), load_codes(at + 2 * kLanes),
-                                      load_codes(at + 3 * kLanes)));
+    store_plane(bytes + c, pack_bytes(load_words(at), load_words(at + kLanes), load_words(at + 2 * kLanes),
+                                      load_words(at + 3 * kLanes)));
   }
   const int64_t channels = 32 / bits;  // of a lane
   for (int64_t group = 0; group * channels < dim; ++group) {
@@ -185,9 +189,7 @@ inline void append_value(const KvLayerSpec& kv, uint8_t* slice, int64_t slot, co
   const auto mask = static_cast<int32_t>(((1u << bits) - 1) << shift);
   uint8_t* const group = part.data + slot / tokens * width * 4;
   for (int64_t c = 0; c < width; c += kLanes) {
-    VecI lanes;
-    std::memcpy(&lanes, group + c * 4, sizeof lanes);
-    lanes = (lanes & ~mask) | (load_codes(scratch.codes + c) << shift);
+    const VecI lanes = (load_words(group + c * 4) & ~mask) | (load_words(scratch.codes + c) << shift);
     std::memcpy(group + c * 4, &lanes, sizeof lanes);
   }
 }

@@ -98,19 +98,6 @@ struct NotAhead {
   void ask() {}
 };
 
-/// The same value in every lane, loaded so: adding it to zeros would cost an operation.
-inline VecI same(const void* from) {
-  int32_t word;
-  std::memcpy(&word, from, sizeof word);
-#if defined(__AVX512F__)
-  return (VecI)_mm512_set1_epi32(word);
-#elif defined(__AVX2__)
-  return (VecI)_mm256_set1_epi32(word);
-#else
-  return VecI{} + word;
-#endif
-}
-
 /// Few rows have few sums, and each must wait for the product before: the halves of a byte then have sums of their own.
 template <int Count, int Bits>
 constexpr int kChains = Bits == 4 && Count <= 4 && kPieceRows > 4 ? 2 : 1;
@@ -124,7 +111,7 @@ template <int Count, int Bits, class Asks>
   const int8_t* codes = first + code_offset(position);
   const auto multiply = [&](const VecB* values, auto word) __attribute__((always_inline)) {
     unroll<Count>([&](auto r) __attribute__((always_inline)) {
-      const VecB x = held((VecB)same(codes + r * kRun + word * kWordPitch));
+      const VecB x = held((VecB)same_words(codes + r * kRun + word * kWordPitch));
       unroll<kTileVectors>([&](auto v) __attribute__((always_inline)) {
         VecI& sum = sums[(word % kChains<Count, Bits> * Count + r) * kTileVectors + v];
         sum = dot_bytes<Bits>(sum, values[v], x);
@@ -158,7 +145,7 @@ template <int Count, int Bits, class Asks>
   VecI sums[kChains<Count, Bits> * Count * kTileVectors] = {};
   unroll<Count>([&](auto r) {
     // -offset * sum, the offset being 8 or 128.
-    const VecI start = -(same(rows.sums + r * rows.groups + group) << (Bits - 1));
+    const VecI start = -(same_words(rows.sums + r * rows.groups + group) << (Bits - 1));
     unroll<kTileVectors>([&](auto v) { sums[r * kTileVectors + v] = start; });
   });
   const int64_t steps = channels * Bits / 32;
@@ -171,7 +158,7 @@ template <int Count, int Bits, class Asks>
   VecF by[kTileVectors];
   unroll<kTileVectors>([&](auto v) { by[v] = held(load_scales(scales + v * kLanes * (wide ? 4 : 2), wide)); });
   unroll<Count>([&](auto r) {
-    const VecF x = (VecF)same(rows.scales + r * rows.groups + group);
+    const VecF x = (VecF)same_words(rows.scales + r * rows.groups + group);
     unroll<kTileVectors>([&](auto v) {
       VecF& total = totals[r * kTileVectors + v];
       total = multiply_add(__builtin_convertvector(sums[r * kTileVectors + v], VecF), by[v] * x, total);

@@ -68,8 +68,11 @@ void rope_append_kv(float* qkv, int64_t heads, const float* cos, const float* si
       float* row = qkv + token * stride;
       const float* c = cos + position * half;
       const float* s = sin + position * half;
+      const int64_t slot = position % kSliceTokens;
       uint8_t* slice = SliceCursor(kv, table, 0, position / kSliceTokens).slice();
+      ask_for_token(kv, slice, slot);
       for (int64_t head = 0; head < kv.heads; ++head) {
+        if (head + 1 < kv.heads) ask_for_token(kv, slice + kv.head_bytes, slot);
         for (int64_t g = 0; g < group; ++g) {
           float* q = row + (head * group + g) * dim;
           if (q_norm) normalise(q, q_norm, dim, epsilon);
@@ -84,8 +87,8 @@ void rope_append_kv(float* qkv, int64_t heads, const float* cos, const float* si
         if (kv.key_hadamard) walsh_hadamard(k, dim, dim & -dim);
         if (!kv.key_before_rope) fake(k, dim, kv.key_fake_bits, kv.clip);
         fake(v, dim, kv.value_fake_bits, kv.clip);
-        append_key(kv, slice, position % kSliceTokens, k, codes);
-        append_value(kv, slice, position % kSliceTokens, v, codes);
+        append_key(kv, slice, slot, k, codes);
+        append_value(kv, slice, slot, v, codes);
         slice += kv.head_bytes;
       }
     }

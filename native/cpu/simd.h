@@ -39,6 +39,25 @@ inline VecF load(const float* from) {
   return v;
 }
 
+inline VecI load_words(const void* from) {
+  VecI v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+/// The same word in every lane, loaded so: adding it to zeros would cost an operation.
+inline VecI same_words(const void* from) {
+  int32_t word;
+  std::memcpy(&word, from, sizeof word);
+#if defined(__AVX512F__)
+  return (VecI)_mm512_set1_epi32(word);
+#elif defined(__AVX2__)
+  return (VecI)_mm256_set1_epi32(word);
+#else
+  return VecI{} + word;
+#endif
+}
+
 inline void store(float* to, VecF v) { std::memcpy(to, &v, sizeof v); }
 
 /// Past the caches where the set can; `to` is aligned to a vector. Other threads see it once the locked instruction that

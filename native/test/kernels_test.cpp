@@ -142,6 +142,21 @@ void test_attention(const Operators& op, const std::string& isa, int64_t bits) {
       }
     }
   }
+  // Groups of integers that a task makes alone are those of whole rows, which an order makes of all heads together.
+  std::vector<int32_t> order(static_cast<size_t>(heads * dim));
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(i);
+  const auto integers = [&](test::IntegerStorage& storage, const int32_t* reorder) {
+    const IntegerRows rows = storage.rows(op, {tokens, 4, dim, 0, 0, 4, false, false});
+    const ActivationSpec spec{storage.codes.data(), reorder, heads * dim, ActivationKind::integer,
+                              static_cast<int64_t>(ElementFormat::int4), dim, 1, 0, 0, 0, 1, 1, rows};
+    std::vector<float> results(static_cast<size_t>(tokens * heads * dim));
+    op.attention(qkv.data(), heads, 0.2f, &batch, &kv, 0, results.data(), &spec);
+  };
+  test::IntegerStorage alone_made, whole;
+  integers(alone_made, nullptr);
+  integers(whole, order.data());
+  check(alone_made.codes == whole.codes && alone_made.scales == whole.scales && alone_made.sums == whole.sums,
+        isa + " attention into groups of integers");
   // The last token alone: its context is split, and its bits are the same.
   const std::vector<int32_t> one{0, 1};
   const BatchSpec alone{positions.data() + tokens - 1, one.data(), table.data(), 1, 1, blocks};

@@ -77,7 +77,7 @@ export const runs = {
       peers(
         bench,
         [...inMemory, '--schemes', 'w16a16,w8a8,w4a4'],
-        '--sequences 8 --max-batch 96 --seconds 8 --rounds 3',
+        '--sequences 8 --max-batch 112 --seconds 8 --rounds 3',
         '--sequences 2',
       ),
   },
@@ -89,7 +89,7 @@ export const runs = {
       peers(
         bench,
         [...inMemory, '--schemes', 'w16a16,w4a4'],
-        '--shape 7b --layers 8 --sequences 8 --max-batch 96 --seconds 8 --rounds 3',
+        '--shape 7b --layers 8 --sequences 8 --max-batch 112 --seconds 8 --rounds 3',
         '--sequences 2',
       ),
   },
