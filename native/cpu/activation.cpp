@@ -41,16 +41,19 @@ void quantize_groups(const ActivationSpec& spec, int64_t row, int64_t first, int
   int8_t* codes = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * kRun;
   float* const scales = spec.integers.scales + row * spec.integers.groups;
   int32_t* const sums = spec.integers.sums + row * spec.integers.groups;
+  // All scales first: each waits for its group's peak, and none of them for the codes of the group before.
+  const auto is_outliers = [&](int64_t g) { return g * size >= normal; };
   for (int64_t g = first; g < last; ++g) {
+    const float* const group = x + (g - first) * size;
+    scales[g] = is_outliers(g)
+                    ? group_scale(group, spec.outliers, 8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip))
+                    : group_scale(group, size, bits, range, static_cast<float>(spec.clip));
+  }
+  for (int64_t g = first; g < last; ++g) {
+    const float* const group = x + (g - first) * size;
     const int64_t position = g * padded_channels(size);
-    if (g * size < normal) {
-      scales[g] = group_scale(x, size, bits, range, static_cast<float>(spec.clip));
-      sums[g] = store_codes(x, size, bits, scales[g], codes, position);
-      x += size;
-    } else {
-      scales[g] = group_scale(x, spec.outliers, 8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip));
-      sums[g] = store_codes(x, spec.outliers, 8, scales[g], codes, position);
-    }
+    sums[g] = is_outliers(g) ? store_codes(group, spec.outliers, 8, scales[g], codes, position)
+                             : store_codes(group, size, bits, scales[g], codes, position);
   }
 }
 
