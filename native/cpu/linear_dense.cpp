@@ -153,12 +153,9 @@ void run(const typename Type::Element* x, int64_t x_pitch, const typename Type::
   const int64_t row_bytes = in * static_cast<int64_t>(sizeof(typename Type::Element));
   const int64_t panel = std::clamp<int64_t>(kPanelBytes / row_bytes / kTileRows, 1, kMostTiles) * kTileRows;
   const int64_t stretch = kStretchBytes / static_cast<int64_t>(sizeof(typename Type::Element));
-  // Enough tasks to share evenly, large enough that a panel of x is brought in for many columns.
-  const int64_t share = (n + 8 * thread_count() - 1) / (8 * thread_count());
-  const int64_t columns_per_task = std::max<int64_t>((share + width - 1) / width, 1) * width;
-  parallel_for((n + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {
-    const int64_t first = task * columns_per_task;
-    const int64_t last = std::min(n, first + columns_per_task);
+  // Where several panels of x pass over a range of columns, they must find it in a cache.
+  const int64_t most = tokens > panel ? n / (8 * thread_count()) : n;
+  parallel_ranges(n, width, most, [&](int64_t first, int64_t last) {
     VecF partial[kMostTiles * kTileRows * kTileColumns];
     for (int64_t panel_start = 0; panel_start < tokens; panel_start += panel) {
       const int64_t panel_end = std::min(tokens, panel_start + panel);

@@ -43,8 +43,9 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
   static constexpr Tiles<kTogether, kFewRows> together;
   constexpr int64_t kPartOutputs = kTileVectors * kLanes;
   const IntegerRows& integers = x.integers;
+  const int64_t whole = count <= kFewRows && reads_side_by_side() ? std::min(last, weight.outputs / kPanel) : 0;
   for (int64_t p = first, panels; p < last; p += panels) {
-    panels = count <= kFewRows && last - p >= kTogether && (p + kTogether) * kPanel <= weight.outputs ? kTogether : 1;
+    panels = whole - p >= kTogether ? kTogether : 1;
     const uint8_t* panel = weight.data + p * weight.panel_bytes();
     // A panel comes from far for its first piece alone. Where there are several, each asks for its share of the next, as
     // much as it takes of the time.
@@ -91,6 +92,9 @@ class RowBlock {
     linear_int_vectors(x_, weight_, first, last, row_, count_, target);
   }
 
+  int64_t row() const { return row_; }
+  int64_t count() const { return count_; }
+
  private:
   const ActivationSpec& x_;
   const IntegerWeight& weight_;
@@ -110,7 +114,26 @@ int64_t rows_of_block(const ActivationSpec& x, const IntegerWeight& weight, int6
   (void)weight;
 #endif
   const int64_t blocks = (tiles + most - 1) / most;
-  return (tiles + blocks - 1) / blocks * kRowTile;
+  return std::min((tiles + blocks - 1) / blocks * kRowTile, tokens);
+}
+
+/// How threads share the outputs of a block of rows (parallel_ranges).
+struct Sharing {
+  int64_t grain, most;
+};
+
+/// `body(block, first, last)` for every block of rows and ranges of its `units` of outputs, one block after the other.
+template <class Body>
+inline void for_blocks(const ActivationSpec& x, const IntegerWeight& weight, int64_t tokens, int64_t units,
+                       const Sharing& sharing, Body&& body) {
+  const int64_t rows = rows_of_block(x, weight, tokens);
+  for (int64_t row = 0; row < tokens; row += rows) {
+    const int64_t count = std::min(rows, tokens - row);
+    parallel_ranges(units, sharing.grain, sharing.most, [&](int64_t first, int64_t last) {
+      RowBlock block(x, weight, tokens, row, count);
+      body(block, first, last);
+    }, count * weight.groups * weight.group_size * weight.outputs);
+  }
 }
 
 }  // namespace
@@ -127,35 +150,23 @@ int64_t integer_code_bytes(int64_t tokens, int64_t channels) {
 void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out, int64_t tokens, int64_t stride,
                 int32_t accumulate) {
   const int64_t panels = (weight->outputs + kPanel - 1) / kPanel;
-  const int64_t per_task = panels_per_task(panels);
-  const int64_t tasks = (panels + per_task - 1) / per_task;
-  const int64_t block_rows = rows_of_block(*x, *weight, tokens);
-  const int64_t blocks = (tokens + block_rows - 1) / block_rows;
   const LinearTarget all{out, stride, weight->outputs, weight->bias, accumulate != 0};
   const LinearTarget target = all.for_rows(tokens);
-  parallel_for(tasks * blocks, [&](int64_t task, int) {
-    const int64_t row = task / tasks * block_rows, rows = std::min(block_rows, tokens - row);
-    const int64_t first = task % tasks * per_task, last = std::min(panels, first + per_task);
-    RowBlock(*x, *weight, tokens, row, rows).run(first, last, target.from(row, first * kPanel));
-  }, tokens * weight->groups * weight->group_size * weight->outputs);
+  for_blocks(*x, *weight, tokens, panels, {panels_together(), panels}, [&](RowBlock& block, int64_t first, int64_t last) {
+    block.run(first, last, target.from(block.row(), first * kPanel));
+  });
 }
 
 void linear_int_silu_mul(const ActivationSpec* x, const IntegerWeight* weight, const ActivationSpec* out,
                          int64_t tokens) {
-  const int64_t channels = out->channels, panels = channels / kPanel, size = out->group_size;
-  const int64_t groups = out->integers.groups, block_rows = rows_of_block(*x, *weight, tokens);
-  // A task has whole groups of the output: as many panels as other products give it, but no more than stay in a cache.
-  const int64_t most = kGatedBytes / (2 * static_cast<int64_t>(sizeof(float)) * std::min(tokens, block_rows) * size);
-  const int64_t share = std::min((panels_per_task(panels) * kPanel + size - 1) / size, most);
-  const int64_t per_task = std::max(share, (kTogether * kPanel + size - 1) / size);
-  const int64_t tasks = (groups + per_task - 1) / per_task, blocks = (tokens + block_rows - 1) / block_rows;
-  parallel_for(tasks * blocks, [&](int64_t task, int) {
-    const int64_t row = task / tasks * block_rows, rows = std::min(block_rows, tokens - row);
-    const int64_t first = task % tasks * per_task, last = std::min(groups, first + per_task);
-    const int64_t begin = first * size, width = (last == groups ? channels : last * size) - begin;
+  const int64_t channels = out->channels, groups = out->integers.groups, size = out->group_size;
+  // A range is of whole groups of the output, and of no more than stay in a cache.
+  const int64_t most = kGatedBytes / (2 * static_cast<int64_t>(sizeof(float)) * rows_of_block(*x, *weight, tokens) * size);
+  const int64_t grain = (panels_together() * kPanel + size - 1) / size;
+  for_blocks(*x, *weight, tokens, groups, {grain, most}, [&](RowBlock& block, int64_t first, int64_t last) {
+    const int64_t begin = first * size, width = (last == groups ? channels : last * size) - begin, rows = block.count();
     float* const gate = second_scratch(static_cast<size_t>(2 * rows * width));
     float* const up = gate + rows * width;
-    RowBlock block(*x, *weight, tokens, row, rows);
     const auto multiply = [&](int64_t output, float* to) {
       const float* bias = weight->bias ? weight->bias + output : nullptr;
       block.run(output / kPanel, (output + width) / kPanel, {to, width, width, bias, false});
@@ -165,9 +176,9 @@ void linear_int_silu_mul(const ActivationSpec* x, const IntegerWeight* weight, c
     for (int64_t r = 0; r < rows; ++r) {
       float* const values = gate + r * width;
       silu_mul_row(values, up + r * width, values, width);
-      store_groups(*out, row + r, first, last, values);
+      store_groups(*out, block.row() + r, first, last, values);
     }
-  }, tokens * weight->groups * weight->group_size * weight->outputs);
+  });
 }
 
 }  // namespace atom::ATOM_ISA

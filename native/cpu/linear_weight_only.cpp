@@ -116,6 +116,45 @@ void multiply(const uint16_t* x, const WeightOnly& weight, int64_t tokens, const
   if (tokens <= kVectorRows) linear_weight_only_rows<Bits>(x, weight, tokens, target);
   else linear_weight_only_tiles<Bits>(x, weight, tokens, target);
 }
+#else
+/// Panels [first, last) of up to kBlockRows rows; `target` begins with these rows.
+template <int Bits>
+void multiply_panels(const uint16_t* x, const WeightOnly& weight, int64_t first, int64_t last, int64_t rows,
+                     const LinearTarget& target) {
+  static constexpr Tiles<Bits> tiles;
+  const int64_t in = weight.groups * weight.group_size, stretch = std::max<int64_t>(kStretch / weight.group_size, 1);
+  VecF totals[kBlockRows * kVectors];  // every piece waits with its totals until the panel's next stretch
+  for (int64_t p = first; p < last; ++p) {
+    const uint8_t* panel = weight.data + p * weight.panel_bytes();
+    std::fill(totals, totals + rows * kVectors, VecF{});
+    for (int64_t group = 0; group < weight.groups; group += stretch) {
+      const uint8_t* w = panel + group * weight.group_bytes();
+      each_piece(rows, [&](int64_t row, int64_t count) {
+        const Operands of{x + row * in + group * weight.group_size, in, w, weight.group_size, weight.group_bytes(),
+                          w + weight.code_bytes(), weight.wide_scales != 0};
+        tiles.at[count - 1](of, std::min(stretch, weight.groups - group), totals + row * kVectors);
+      });
+    }
+    each_piece(rows, [&](int64_t row, int64_t count) {
+      const int64_t vectors = vectors_of(static_cast<int>(count)), part = count * vectors;
+      for (int64_t i = 0; i < count * kVectors; ++i) {
+        const int64_t column = p * kOutputs + (i / part * vectors + i % vectors) * kLanes;
+        target.write(row + i % part / vectors, column, totals[row * kVectors + i]);
+      }
+    });
+  }
+}
+
+template <int Bits>
+void multiply(const uint16_t* x, const WeightOnly& weight, int64_t tokens, const LinearTarget& target) {
+  const int64_t in = weight.groups * weight.group_size, panels = (weight.outputs + kOutputs - 1) / kOutputs;
+  for (int64_t block = 0; block < tokens; block += kBlockRows) {
+    const int64_t rows = std::min(kBlockRows, tokens - block);
+    parallel_ranges(panels, 1, panels, [&](int64_t first, int64_t last) {
+      multiply_panels<Bits>(x + block * in, weight, first, last, rows, target.from(block, 0));
+    }, rows * in * weight.outputs);
+  }
+}
 #endif
 
 }  // namespace
@@ -124,46 +163,8 @@ void linear_weight_only(const uint16_t* x, const WeightOnly* weight, float* out,
                         int32_t accumulate) {
   const LinearTarget all{out, stride, weight->outputs, weight->bias, accumulate != 0};
   const LinearTarget target = all.for_rows(tokens);
-#if defined(__AMX_TILE__)
   if (weight->bits == 4) multiply<4>(x, *weight, tokens, target);
   else multiply<8>(x, *weight, tokens, target);
-#else
-  static constexpr Tiles<4> nibbles;
-  static constexpr Tiles<8> bytes;
-  TileFn* const* tiles = weight->bits == 4 ? nibbles.at : bytes.at;
-  const int64_t in = weight->groups * weight->group_size;
-  const int64_t panels = (weight->outputs + kOutputs - 1) / kOutputs;
-  const int64_t per_task = std::max<int64_t>(panels / (8 * thread_count()), 1);
-  const int64_t tasks = (panels + per_task - 1) / per_task;
-  const int64_t blocks = (tokens + kBlockRows - 1) / kBlockRows;
-  const int64_t stretch = std::max<int64_t>(kStretch / weight->group_size, 1);
-  parallel_for(tasks * blocks, [&](int64_t task, int) {
-    // Every piece of the block waits with its totals until the panel's next stretch.
-    VecF totals[kBlockRows * kVectors];
-    const int64_t block = task / tasks * kBlockRows;
-    const int64_t rows = std::min(kBlockRows, tokens - block);
-    const int64_t first = task % tasks * per_task;
-    for (int64_t p = first; p < std::min(panels, first + per_task); ++p) {
-      const uint8_t* panel = weight->data + p * weight->panel_bytes();
-      std::fill(totals, totals + rows * kVectors, VecF{});
-      for (int64_t group = 0; group < weight->groups; group += stretch) {
-        const uint8_t* w = panel + group * weight->group_bytes();
-        each_piece(rows, [&](int64_t row, int64_t count) {
-          const Operands of{x + (block + row) * in + group * weight->group_size, in, w, weight->group_size,
-                            weight->group_bytes(), w + weight->code_bytes(), weight->wide_scales != 0};
-          tiles[count - 1](of, std::min(stretch, weight->groups - group), totals + row * kVectors);
-        });
-      }
-      each_piece(rows, [&](int64_t row, int64_t count) {
-        const int64_t vectors = vectors_of(static_cast<int>(count)), part = count * vectors;
-        for (int64_t i = 0; i < count * kVectors; ++i) {
-          const int64_t column = p * kOutputs + (i / part * vectors + i % vectors) * kLanes;
-          target.write(block + row + i % part / vectors, column, totals[row * kVectors + i]);
-        }
-      });
-    }
-  }, tokens * in * weight->outputs);
-#endif
 }
 
 }  // namespace atom::ATOM_ISA

@@ -106,10 +106,9 @@ void linear_weight_only_rows(const uint16_t* x, const WeightOnly& weight, int64_
   float* const values = operator_scratch(static_cast<size_t>(tokens * in));
   for (int64_t i = 0; i < tokens * in; ++i) values[i] = bf16_to_float(x[i]);
   const int64_t panels = (weight.outputs + kOutputs - 1) / kOutputs;
-  const int64_t per_task = std::max(panels_per_task(panels), std::clamp<int64_t>(panels / thread_count(), 1, kTogether));
-  parallel_for((panels + per_task - 1) / per_task, [&](int64_t task, int) {
-    const int64_t last = std::min(panels, (task + 1) * per_task);
-    for (int64_t first = task * per_task; first < last; first += kTogether) {
+  const int64_t grain = std::clamp<int64_t>(panels / thread_count(), 1, kTogether);
+  parallel_ranges(panels, grain, panels, [&](int64_t begin, int64_t last) {
+    for (int64_t first = begin; first < last; first += kTogether) {
       const int64_t count = std::min(kTogether, last - first);
       if (tokens == 1) multiply_rows<Bits, 1>(values, weight, first, count, target);
       else multiply_rows<Bits, 2>(values, weight, first, count, target);

@@ -4,6 +4,8 @@
 // One job at a time: concurrent callers take turns.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <type_traits>
 
@@ -39,6 +41,28 @@ inline void parallel_for(int64_t tasks, Body&& body, int64_t work = kWorthSharin
   run_tasks(
       tasks, [](void* context, int64_t task, int thread) { (*static_cast<Plain*>(context))(task, thread); },
       const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+/// `body(first, last)` for ranges that cover [0, count): first long ones, which memory is read for without a break, then ever
+/// shorter ones, so that threads end together however fast each is. All but the last are multiples of `grain`; none is
+/// longer than `most`, where that is not less than a grain.
+template <class Body>
+inline void parallel_ranges(int64_t count, int64_t grain, int64_t most, Body&& body, int64_t work) {
+  const int64_t threads = work < kWorthSharing ? 1 : thread_count();
+  // A thread that gets two thirds of its share to begin with may be half as fast as the others.
+  const auto length = [=](int64_t left) {
+    const int64_t share = threads == 1 ? left : 2 * left / (3 * threads);
+    return std::min(left, std::max<int64_t>(std::min(share, most) / grain, 1) * grain);
+  };
+  std::atomic<int64_t> next{0};
+  parallel_for(threads, [&](int64_t, int) {
+    for (int64_t first = next.load(); first < count;) {
+      const int64_t last = first + length(count - first);
+      if (!next.compare_exchange_weak(first, last)) continue;  // another thread took it, and says how far it went
+      body(first, last);
+      first = next.load();
+    }
+  }, work);
 }
 
 }  // namespace atom

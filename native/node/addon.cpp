@@ -4,6 +4,7 @@
 
 #include "../cpu/isa.h"
 #include "../cpu/operators.h"
+#include "../cpu/processor.h"
 #include "../cpu/threads.h"
 #include "bind.h"
 #include "memory.h"
@@ -37,6 +38,8 @@ napi_value initialise(napi_env env, napi_value exports) {
   bind(env, exports, "threadCount", thread_count);
   bind(env, exports, "setThreadCount", set_thread_count);
   bind(env, exports, "physicalCores", physical_cores);
+  bind(env, exports, "readsSideBySide", reads_side_by_side);
+  bind(env, exports, "setReadsSideBySide", set_reads_side_by_side);
 
   // { avx512: { rms_norm, ... }, ... } with only the sets that are linked and this machine can run, plainest first
   napi_value sets = nullptr;

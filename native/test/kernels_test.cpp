@@ -2,6 +2,7 @@
 // against plain loops in double. Built by scripts/test-native.js, with sanitizers or for another architecture.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 
 #include "../cpu/memory.h"
 #include "../cpu/operators.h"
+#include "../cpu/processor.h"
 #include "../cpu/threads.h"
 #include "integers_test.h"
 #include "weight_only_test.h"
@@ -181,6 +183,24 @@ void test_quantizers(const Operators& op, const std::string& isa) {
   }
 }
 
+void test_ranges() {
+  for (const int threads : {1, 2, 3}) {
+    set_thread_count(threads);
+    for (const auto& [count, grain, most] :
+         std::vector<std::array<int64_t, 3>>{{1, 1, 1}, {64, 2, 64}, {67, 4, 67}, {44, 1, 3}, {1000, 1, 1000}, {5, 8, 0}}) {
+      std::vector<std::atomic<int>> seen(static_cast<size_t>(count));
+      std::atomic<bool> fits{true};
+      parallel_ranges(count, grain, most, [&, grain = grain, most = most, count = count](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) seen[static_cast<size_t>(i)].fetch_add(1);
+        const int64_t length = last - first;
+        if (length > std::max(grain, most) || (last < count && length % grain != 0)) fits = false;
+      }, kWorthSharing);
+      const bool once = std::all_of(seen.begin(), seen.end(), [](const auto& times) { return times == 1; });
+      check(once && fits, "ranges of " + std::to_string(count) + " on " + std::to_string(threads) + " threads");
+    }
+  }
+}
+
 void run(const Operators& op, const std::string& isa) {
   test_linear(op, isa);
   test_linear_values(op, isa);
@@ -193,6 +213,10 @@ void run(const Operators& op, const std::string& isa) {
                                                                    {200, 2, 16, 0, 32, 8, false, true},
                                                                    {16, 1, 20, 5, 70, 8, true, false}}) {
     test::test_integers(op, isa, c, check, gaussians);
+  }
+  for (const bool yes : {false, true}) {  // few rows over many panels
+    set_reads_side_by_side(yes);
+    test::test_integers(op, isa, {3, 2, 32, 8, 1370, 4, false, false}, check, gaussians);
   }
   for (const int64_t tokens : {1, 3, 16, 200}) {
     const test::IntegerCase input{tokens, 2, 32, 0, 0, 4, false, false};
@@ -209,6 +233,7 @@ void run(const Operators& op, const std::string& isa) {
 }  // namespace
 
 int main() {
+  test_ranges();
   set_thread_count(2);
 #define ATOM_RUN(isa) \
   if (isa_supported(#isa)) run(isa::operators(), #isa);

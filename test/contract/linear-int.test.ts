@@ -2,6 +2,7 @@
 // quantizer gives for the same row and the values the weight's codes stand for, multiplied in double.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { nativeAddon } from '../../src/backend/cpu/native.ts';
 import type { ActivationFormat } from '../../src/backend/formats.ts';
 import { matrixProduct } from '../../src/backend/reference/operators.ts';
 import { fakeQuantize } from '../../src/numerics/fake-quant.ts';
@@ -204,6 +205,26 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
     ] as const) {
       const part = run(plain, x.slice(first * width, (first + count) * width)).got;
       expect(part).toEqual(got.slice(first * 70, (first + count) * 70));
+    }
+  });
+
+  test('few rows get the same bits whether panels are read side by side or one after the other', () => {
+    const addon = nativeAddon();
+    const before = addon.readsSideBySide() as 0 | 1;
+    const wide = { ...plain, outputs: [1370] };
+    const x = gaussians(4 * width, 13);
+    try {
+      for (const tokens of [1, 2, 3, 4]) {
+        const [apart, beside] = ([0, 1] as const).map((yes) => {
+          addon.setReadsSideBySide(yes);
+          expect(addon.readsSideBySide()).toBe(yes);
+          return run(wide, x.slice(0, tokens * width)).got;
+        });
+        expect(beside).toEqual(apart);
+        expect(run(wide, x).got.slice(0, tokens * 1370)).toEqual(apart);
+      }
+    } finally {
+      addon.setReadsSideBySide(before);
     }
   });
 

@@ -29,6 +29,9 @@ export interface NativeAddon {
   threadCount(): number;
   setThreadCount(count: number): void;
   physicalCores(): number;
+  /** 1 where weights that pass once are read from several places at once (native/cpu/streams.h), else 0. */
+  readsSideBySide(): number;
+  setReadsSideBySide(yes: 0 | 1): void;
   /** The sets that were compiled and this machine can run, plainest first. */
   readonly isas: Readonly<Record<string, NativeOperators>>;
   /** Names of the sets that were compiled, whether this machine can run them or not. */
