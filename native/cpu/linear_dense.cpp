@@ -155,7 +155,7 @@ void run(const typename Type::Element* x, int64_t x_pitch, const typename Type::
   const int64_t stretch = kStretchBytes / static_cast<int64_t>(sizeof(typename Type::Element));
   // Where several panels of x pass over a range of columns, they must find it in a cache.
   const int64_t most = tokens > panel ? n / (8 * thread_count()) : n;
-  parallel_ranges(n, width, most, [&](int64_t first, int64_t last) {
+  parallel_ranges(n, width, most, [&](int64_t first, int64_t last, const auto&) {
     VecF partial[kMostTiles * kTileRows * kTileColumns];
     for (int64_t panel_start = 0; panel_start < tokens; panel_start += panel) {
       const int64_t panel_end = std::min(tokens, panel_start + panel);

@@ -14,7 +14,7 @@ namespace atom::ATOM_ISA {
 namespace {
 
 // Bytes of activations that stay in a second-level cache while many panels pass over them.
-constexpr int64_t kBlockBytes = 1 << 20;
+constexpr int64_t kBlockBytes = 1 << 19;
 
 // Fewer rows wait for memory whatever multiplies them: their panels are read together (streams.h), and where there are
 // tiles for AMX, vectors are as fast and need not open codes into memory first.
@@ -22,7 +22,7 @@ constexpr int kFewRows = 4;
 static_assert(kFewRows <= kPieceRows);
 
 // Bytes of gates and ups of a task that stay in a second-level cache beside the activations.
-constexpr int64_t kGatedBytes = 1 << 18;
+constexpr int64_t kGatedBytes = 1 << 19;
 
 // How far ahead weights are asked for, in bytes, by the rows of a single tile.
 constexpr int64_t kAhead = 4096;
@@ -37,8 +37,10 @@ inline void each_piece(int64_t rows, Visit&& visit) {
 }
 
 /// All outputs of panels [first, last) for rows [row, row + count) of x, by tiles of vectors; `target` begins with theirs.
+/// `after()` is the panel that most likely comes next.
+template <class After>
 void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, int64_t first, int64_t last, int64_t row,
-                        int64_t count, const LinearTarget& target) {
+                        int64_t count, const LinearTarget& target, After&& after) {
   static constexpr Tiles<1, kPieceRows> tiles;
   static constexpr Tiles<kTogether, kFewRows> together;
   constexpr int64_t kPartOutputs = kTileVectors * kLanes;
@@ -49,7 +51,13 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
     const uint8_t* panel = weight.data + p * weight.panel_bytes();
     // A panel comes from far for its first piece alone. Where there are several, each asks for its share of the next, as
     // much as it takes of the time.
-    const uint8_t* const far = panel + (count > kPieceRows ? weight.panel_bytes() : kAhead);
+    const uint8_t* far = panel + kAhead;
+    const bool ends = p + panels == last;
+    if (count > kPieceRows || (ends && panels == 1)) {
+      const uint8_t* const next = weight.data + (ends ? after() : p + 1) * weight.panel_bytes();
+      if (count > kPieceRows) far = next;
+      else for (int64_t at = 0; at < kAhead; at += 64) prefetch_far(next + at);
+    }
     each_piece(count, [&](int64_t piece_row, int64_t piece_rows) {
       const Ahead ahead{far + weight.panel_bytes() * piece_row / count, kPanel * 4 * piece_rows / count};
       const int64_t at = row + piece_row;
@@ -84,12 +92,13 @@ class RowBlock {
 #endif
   }
 
-  /// All outputs of panels [first, last); `target` begins with theirs.
-  void run(int64_t first, int64_t last, const LinearTarget& target) {
+  /// All outputs of panels [first, last); `target` begins with theirs. `after()` is the panel that most likely comes next.
+  template <class After>
+  void run(int64_t first, int64_t last, const LinearTarget& target, After&& after) {
 #if defined(__AMX_TILE__)
     if (tiled_) return tiled_->run(first, last, target);
 #endif
-    linear_int_vectors(x_, weight_, first, last, row_, count_, target);
+    linear_int_vectors(x_, weight_, first, last, row_, count_, target, after);
   }
 
   int64_t row() const { return row_; }
@@ -122,16 +131,20 @@ struct Sharing {
   int64_t grain, most;
 };
 
-/// `body(block, first, last)` for every block of rows and ranges of its `units` of outputs, one block after the other.
+/// `body(block, first, last, next)` for every block of rows and ranges of its `units` of outputs, one block after the other.
+/// `next()` is the unit that most likely comes next; where all are taken, the first.
 template <class Body>
 inline void for_blocks(const ActivationSpec& x, const IntegerWeight& weight, int64_t tokens, int64_t units,
                        const Sharing& sharing, Body&& body) {
   const int64_t rows = rows_of_block(x, weight, tokens);
   for (int64_t row = 0; row < tokens; row += rows) {
     const int64_t count = std::min(rows, tokens - row);
-    parallel_ranges(units, sharing.grain, sharing.most, [&](int64_t first, int64_t last) {
+    parallel_ranges(units, sharing.grain, sharing.most, [&](int64_t first, int64_t last, const auto& next) {
       RowBlock block(x, weight, tokens, row, count);
-      body(block, first, last);
+      body(block, first, last, [&] {
+        const int64_t unit = next.load(std::memory_order_relaxed);
+        return unit < units ? unit : 0;
+      });
     }, count * weight.groups * weight.group_size * weight.outputs);
   }
 }
@@ -152,8 +165,8 @@ void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out
   const int64_t panels = (weight->outputs + kPanel - 1) / kPanel;
   const LinearTarget all{out, stride, weight->outputs, weight->bias, accumulate != 0};
   const LinearTarget target = all.for_rows(tokens);
-  for_blocks(*x, *weight, tokens, panels, {panels_together(), panels}, [&](RowBlock& block, int64_t first, int64_t last) {
-    block.run(first, last, target.from(block.row(), first * kPanel));
+  for_blocks(*x, *weight, tokens, panels, {panels_together(), panels}, [&](RowBlock& block, int64_t first, int64_t last, auto&& next) {
+    block.run(first, last, target.from(block.row(), first * kPanel), next);
   });
 }
 
@@ -163,16 +176,16 @@ void linear_int_silu_mul(const ActivationSpec* x, const IntegerWeight* weight, c
   // A range is of whole groups of the output, and of no more than stay in a cache.
   const int64_t most = kGatedBytes / (2 * static_cast<int64_t>(sizeof(float)) * rows_of_block(*x, *weight, tokens) * size);
   const int64_t grain = (panels_together() * kPanel + size - 1) / size;
-  for_blocks(*x, *weight, tokens, groups, {grain, most}, [&](RowBlock& block, int64_t first, int64_t last) {
+  for_blocks(*x, *weight, tokens, groups, {grain, most}, [&](RowBlock& block, int64_t first, int64_t last, auto&& next) {
     const int64_t begin = first * size, width = (last == groups ? channels : last * size) - begin, rows = block.count();
     float* const gate = second_scratch(static_cast<size_t>(2 * rows * width));
     float* const up = gate + rows * width;
-    const auto multiply = [&](int64_t output, float* to) {
+    const auto multiply = [&](int64_t output, float* to, auto&& after) {
       const float* bias = weight->bias ? weight->bias + output : nullptr;
-      block.run(output / kPanel, (output + width) / kPanel, {to, width, width, bias, false});
+      block.run(output / kPanel, (output + width) / kPanel, {to, width, width, bias, false}, after);
     };
-    multiply(begin, gate);
-    multiply(channels + begin, up);
+    multiply(begin, gate, [&] { return (channels + begin) / kPanel; });
+    multiply(channels + begin, up, [&] { return next() * size / kPanel; });
     for (int64_t r = 0; r < rows; ++r) {
       float* const values = gate + r * width;
       silu_mul_row(values, up + r * width, values, width);

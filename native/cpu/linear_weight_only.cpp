@@ -150,7 +150,7 @@ void multiply(const uint16_t* x, const WeightOnly& weight, int64_t tokens, const
   const int64_t in = weight.groups * weight.group_size, panels = (weight.outputs + kOutputs - 1) / kOutputs;
   for (int64_t block = 0; block < tokens; block += kBlockRows) {
     const int64_t rows = std::min(kBlockRows, tokens - block);
-    parallel_ranges(panels, 1, panels, [&](int64_t first, int64_t last) {
+    parallel_ranges(panels, 1, panels, [&](int64_t first, int64_t last, const auto&) {
       multiply_panels<Bits>(x + block * in, weight, first, last, rows, target.from(block, 0));
     }, rows * in * weight.outputs);
   }

@@ -107,7 +107,7 @@ void linear_weight_only_rows(const uint16_t* x, const WeightOnly& weight, int64_
   for (int64_t i = 0; i < tokens * in; ++i) values[i] = bf16_to_float(x[i]);
   const int64_t panels = (weight.outputs + kOutputs - 1) / kOutputs;
   const int64_t grain = std::clamp<int64_t>(panels / thread_count(), 1, kTogether);
-  parallel_ranges(panels, grain, panels, [&](int64_t begin, int64_t last) {
+  parallel_ranges(panels, grain, panels, [&](int64_t begin, int64_t last, const auto&) {
     for (int64_t first = begin; first < last; first += kTogether) {
       const int64_t count = std::min(kTogether, last - first);
       if (tokens == 1) multiply_rows<Bits, 1>(values, weight, first, count, target);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 namespace atom {
 
@@ -43,9 +44,10 @@ inline void parallel_for(int64_t tasks, Body&& body, int64_t work = kWorthSharin
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 
-/// `body(first, last)` for ranges that cover [0, count): first long ones, which memory is read for without a break, then ever
-/// shorter ones, so that threads end together however fast each is. All but the last are multiples of `grain`; none is
-/// longer than `most`, where that is not less than a grain.
+/// `body(first, last, next)` for ranges that cover [0, count): first long ones, which memory is read for without a break,
+/// then ever shorter ones, so that threads end together however fast each is. All but the last are multiples of `grain`; none
+/// is longer than `most`, where that is not less than a grain. `next` is where the next range begins as things stand: most
+/// likely what the thread goes on with.
 template <class Body>
 inline void parallel_ranges(int64_t count, int64_t grain, int64_t most, Body&& body, int64_t work) {
   const int64_t threads = work < kWorthSharing ? 1 : thread_count();
@@ -59,7 +61,7 @@ inline void parallel_ranges(int64_t count, int64_t grain, int64_t most, Body&& b
     for (int64_t first = next.load(); first < count;) {
       const int64_t last = first + length(count - first);
       if (!next.compare_exchange_weak(first, last)) continue;  // another thread took it, and says how far it went
-      body(first, last);
+      body(first, last, std::as_const(next));
       first = next.load();
     }
   }, work);

@@ -190,9 +190,10 @@ void test_ranges() {
          std::vector<std::array<int64_t, 3>>{{1, 1, 1}, {64, 2, 64}, {67, 4, 67}, {44, 1, 3}, {1000, 1, 1000}, {5, 8, 0}}) {
       std::vector<std::atomic<int>> seen(static_cast<size_t>(count));
       std::atomic<bool> fits{true};
-      parallel_ranges(count, grain, most, [&, grain = grain, most = most, count = count](int64_t first, int64_t last) {
+      parallel_ranges(count, grain, most, [&, grain = grain, most = most, count = count](int64_t first, int64_t last, const auto& next) {
         for (int64_t i = first; i < last; ++i) seen[static_cast<size_t>(i)].fetch_add(1);
         const int64_t length = last - first;
+        if (next.load() < last) fits = false;
         if (length > std::max(grain, most) || (last < count && length % grain != 0)) fits = false;
       }, kWorthSharing);
       const bool once = std::all_of(seen.begin(), seen.end(), [](const auto& times) { return times == 1; });

@@ -1,4 +1,5 @@
 // The machine that measures, as every result names it.
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem, type } from 'node:os';
 import { chooseIsa } from '../backend/cpu/native.ts';
 import { bytesOf } from './sizes.ts';
@@ -15,10 +16,27 @@ export interface Machine {
   readonly system: string;
 }
 
+/** Some hosts hide which of its generations a processor is, in "AMD EPYC" alone: family and model tell. */
+function generationOf(cpuinfo: string): string {
+  const [family, model] = ['cpu family', 'model'].map(
+    (key) => new RegExp(`^${key}\\s*: (\\d+)$`, 'm').exec(cpuinfo)?.[1],
+  );
+  return family && model ? ` (family ${family}, model ${model})` : '';
+}
+
+function processorName(): string {
+  const name = cpus()[0]?.model.trim() ?? process.arch;
+  if (/\d/.test(name)) return name;
+  try {
+    return name + generationOf(readFileSync('/proc/cpuinfo', 'latin1'));
+  } catch {
+    return name;
+  }
+}
+
 export function thisMachine(): Machine {
-  const [first] = cpus();
   return {
-    processor: first?.model.trim() ?? process.arch,
+    processor: processorName(),
     cores: availableParallelism(),
     instructionSet: chooseIsa(),
     memory: totalmem(),
