@@ -29,6 +29,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/one-kernel-thread.ts'],
     // Against what hangs, not what is slow: the same test takes twice as long where neighbours share the processor.
     testTimeout: 240_000,
     hookTimeout: 240_000,

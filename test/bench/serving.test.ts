@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { availableMemory } from 'node:process';
 import { afterAll, expect, test } from 'vitest';
-import { nativeAddon } from '../../src/backend/cpu/native.ts';
 import { measureSchemes } from '../../src/bench/compare.ts';
 import { Driver } from '../../src/bench/driver.ts';
 import { LoadedScheme } from '../../src/bench/loaded-scheme.ts';
@@ -16,7 +15,6 @@ import { Loops } from '../../src/bench/turns.ts';
 import { scaled, shareGpt, Workload } from '../../src/bench/workload.ts';
 
 const cache = mkdtempSync(join(tmpdir(), 'atom-bench-'));
-nativeAddon().setThreadCount(1);
 const load = (name: string, maxBatch = 8) => {
   const scheme = schemeNamed(name);
   const folder = randomModelFolder(scheme, { shape: 'tiny', layers: 1 }, { cache, toolVersion: '0' });

@@ -1,8 +1,11 @@
 // The backends that contract suites run over: the CPU backend once per instruction set this machine has.
 // The reference backend is the truth they are compared with.
 import { CpuBackend } from '../../src/backend/cpu/cpu-backend.ts';
-import { availableIsas } from '../../src/backend/cpu/native.ts';
+import { availableIsas, nativeAddon } from '../../src/backend/cpu/native.ts';
 import type { DType, Tensor } from '../../src/backend/tensor.ts';
+
+// What threads share between them is part of the contract.
+nativeAddon().setThreadCount(2);
 
 export const cpuBackends = availableIsas().map((isa) => ({ isa, backend: new CpuBackend({ isa }) }));
 

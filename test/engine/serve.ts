@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CpuBackend } from '../../src/backend/cpu/cpu-backend.ts';
-import { nativeAddon } from '../../src/backend/cpu/native.ts';
 import { type CoreOptions, EngineCore } from '../../src/engine/core.ts';
 import type { TokenLogprob } from '../../src/engine/engine-types.ts';
 import type { EngineRequest } from '../../src/engine/request.ts';
@@ -13,8 +12,6 @@ import { loadTokenizer } from '../../src/tokenizer/load-tokenizer.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 export const modelPath = resolve(root, 'models/tiny-classics');
-// One thread: a machine that others use too is slow to bring two together at every operator.
-nativeAddon().setThreadCount(1);
 export const backend = new CpuBackend();
 export const tokenizer = loadTokenizer(modelPath);
 export const golden = (
