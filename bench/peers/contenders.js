@@ -100,7 +100,8 @@ function peerOf(llama, { shape, layers, config, type, threads }) {
   const tokens = (index, count) => [...workload.tokens(index, { count, vocabSize: config.vocab_size })];
   const greedy = { temperature: 0, yieldEogToken: true };
   const start = async (sequences, contextSize) => {
-    const model = await llama.loadModel({ modelPath: path });
+    // Weights in memory of their own, as this engine has them: pages of a mapped file may lie scattered, and read slowly.
+    const model = await llama.loadModel({ modelPath: path, useMmap: false });
     const options = { sequences, contextSize, batchSize: 512, threads, flashAttention: true };
     const state = await model.createContext(options);
     const end = async () => {

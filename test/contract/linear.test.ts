@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { nativeAddon } from '../../src/backend/cpu/native.ts';
 import { matrixProduct, valuesOf } from '../../src/backend/reference/operators.ts';
 import { encodeBf16, roundToBf16 } from '../../src/numerics/half-floats.ts';
 import { cpuBackends, gaussians, tensorOf } from './backends.ts';
@@ -126,6 +130,34 @@ describe.each(cpuBackends)('linear on $isa', ({ backend }) => {
     const values = valuesOf(weight);
     for (let i = 0; i < 8; i++)
       for (let n = 0; n < 4; n++) expect(out.f32()[i * 4 + n]).toBe(values[n * 8 + i]);
+  });
+
+  test('a weight of a mapped file outlives the mapping, in memory that ends with the linear', () => {
+    const format = { kind: 'f32' } as const;
+    using storage = backend.allocate('u8', [backend.activationBytes({ format, channels: 40, maxTokens: 1 })]);
+    const input = backend.activation({ format, channels: 40, maxTokens: 1, storage });
+    input.storage.f32()[3] = 1;
+    using out = backend.allocate('f32', [1, 24]);
+    const values = gaussians(40 * 24, 17);
+    const path = join(mkdtempSync(join(tmpdir(), 'atom-mapped-')), 'weight');
+    writeFileSync(path, Buffer.from(values.buffer));
+    const before = nativeAddon().liveBytes();
+    const file = backend.mapFile(path);
+    const source = (...shape: number[]) =>
+      ({
+        kind: 'dense',
+        weight: file.tensor({ dtype: 'f32', shape, byteOffset: 0 }),
+        compute: 'f32',
+        mapped: true,
+      }) as const;
+    const weight = backend.loadLinear([source(24, 40)]);
+    expect(() => backend.loadLinear([source(24, 40), source(12, 80)])).toThrowError(/cannot be fused/);
+    file[Symbol.dispose]();
+    rmSync(dirname(path), { recursive: true });
+    backend.linear({ input, weight, out, tokens: 1 });
+    expect(out.f32()).toEqual(Float32Array.from({ length: 24 }, (_, n) => values[n * 40 + 3]!));
+    weight[Symbol.dispose]();
+    expect(nativeAddon().liveBytes()).toBe(before);
   });
 
   test('an input of another width is refused', () => {

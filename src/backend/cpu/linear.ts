@@ -1,5 +1,5 @@
-// Linears on the CPU: dense weights are used where they lie, row by row, nothing is copied that need not be converted;
-// integer codes are brought into panels once (integer-weight.ts, weight-only.ts).
+// Linears on the CPU: dense weights in memory are used where they lie, row by row; those of mapped files are brought into
+// memory once, and integer codes into panels (integer-weight.ts, weight-only.ts).
 import { AtomError } from '../../errors.ts';
 import type { Backend, LinearWeight } from '../backend.ts';
 import { expectShape, expectTensor } from '../check.ts';
@@ -8,7 +8,7 @@ import type { Tensor } from '../tensor.ts';
 import { type CpuActivation, cpuActivation } from './activation.ts';
 import { IntegerWeight, outputsPerPanel } from './integer-weight.ts';
 import { allocateTensor } from './memory.ts';
-import type { NativeOperators } from './native.ts';
+import { type NativeOperators, nativeAddon } from './native.ts';
 import { siluMul } from './rows.ts';
 import { WeightOnly } from './weight-only.ts';
 
@@ -71,20 +71,37 @@ function loadDense(
   const { compute } = sources[0]!;
   const inFeatures = sources[0]!.weight.shape[1]!;
   const owned: Tensor[] = [];
-  const pieces = sources.map(({ weight, compute: other }) => {
-    expectShape(
-      'loadLinear',
-      weight.shape.length === 2 && weight.shape[1] === inFeatures && other === compute,
-      () => {
-        return `a weight of shape [${weight.shape.join(', ')}] for ${other} cannot be fused with one of ${inFeatures} inputs for ${compute}`;
-      },
-    );
-    if (weight.dtype === compute) return weight;
-    const converted = convert(operators, weight, compute);
-    owned.push(converted);
-    return converted;
-  });
-  return new DenseWeight({ compute, pieces, owned, bias });
+  const own = (tensor: Tensor) => {
+    owned.push(tensor);
+    return tensor;
+  };
+  try {
+    const pieces = sources.map(({ weight, compute: other, mapped = false }) => {
+      expectShape(
+        'loadLinear',
+        weight.shape.length === 2 && weight.shape[1] === inFeatures && other === compute,
+        () => {
+          return `a weight of shape [${weight.shape.join(', ')}] for ${other} cannot be fused with one of ${inFeatures} inputs for ${compute}`;
+        },
+      );
+      if (weight.dtype !== compute) return own(convert(operators, weight, compute));
+      return mapped ? own(fromFile(weight)) : weight;
+    });
+    return new DenseWeight({ compute, pieces, owned, bias });
+  } catch (error) {
+    for (const tensor of bias ? [...owned, bias] : owned) tensor[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/**
+ * A copy in memory of its own, which has large pages. Those of a file are of 4 KiB, wherever the kernel found room for them:
+ * read from there, 8 layers of 7B in 16 bits were three times slower (EPYC of 2024, a virtual machine).
+ */
+function fromFile(weight: Tensor): Tensor {
+  const copy = copyOf(weight);
+  nativeAddon().dropPages(weight.address, weight.byteLength);
+  return copy;
 }
 
 const conversions: Readonly<Record<string, number>> = {
