@@ -165,7 +165,8 @@ void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out
   const int64_t panels = (weight->outputs + kPanel - 1) / kPanel;
   const LinearTarget all{out, stride, weight->outputs, weight->bias, accumulate != 0};
   const LinearTarget target = all.for_rows(tokens);
-  for_blocks(*x, *weight, tokens, panels, {panels_together(), panels}, [&](RowBlock& block, int64_t first, int64_t last, auto&& next) {
+  const Sharing sharing{panels_together(), panels};
+  for_blocks(*x, *weight, tokens, panels, sharing, [&](RowBlock& block, int64_t first, int64_t last, auto&& next) {
     block.run(first, last, target.from(block.row(), first * kPanel), next);
   });
 }

@@ -91,13 +91,7 @@ export interface GroupedCodes {
 
 /** What `loadLinear` takes: layout-neutral, as in a checkpoint (section 5 of the design). */
 export type LinearSource =
-  | {
-      readonly kind: 'dense';
-      readonly weight: Tensor; // (out, in) f32, f16 or bf16
-      readonly compute: 'f32' | 'bf16';
-      /** It lies in a mapped file; false where it may be used in place for as long as the linear lives. */
-      readonly mapped?: boolean;
-    }
+  | { readonly kind: 'dense'; readonly weight: Tensor; readonly compute: 'f32' | 'bf16' } // (out, in) f32, f16 or bf16
   /** A plain weight (out, in) that becomes 8-bit integers in groups of groupSize, rounded to nearest, when it is loaded. */
   | { readonly kind: 'rounded'; readonly weight: Tensor; readonly groupSize: number }
   | (GroupedCodes & {

@@ -12,6 +12,8 @@ export interface Memory {
   readonly buffer: ArrayBuffer;
   readonly address: number;
   readonly freed: boolean;
+  /** Whether it is a stretch of a file: read on first touch, in whatever pages the file lies. */
+  readonly mapped: boolean;
   /** Ends the memory; calling it again does nothing. */
   free(): void;
 }
@@ -56,6 +58,11 @@ export class Tensor implements Disposable {
   /** Elements in all. */
   get size(): number {
     return numElements(this.shape);
+  }
+
+  /** Whether its bytes are those of a mapped file. */
+  get mapped(): boolean {
+    return this.#memory.mapped;
   }
 
   /** Address of the first element, for native code. Throws `use-after-free`. */

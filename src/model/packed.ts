@@ -18,7 +18,7 @@ export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Real
     linear(spec, scheme, { checkpoint, tensors, backend, owned }): LinearSource {
       const { weight: format, activation, outlier } = scheme;
       if (format.format === 'none') {
-        return { kind: 'dense', weight: tensors.get(`${spec.name}.weight`), compute: 'bf16', mapped: true };
+        return { kind: 'dense', weight: tensors.get(`${spec.name}.weight`), compute: 'bf16' };
       }
       if (activation.format === 'none' && !isWeightOnly(spec, scheme)) {
         const weight = backend.allocate('bf16', [spec.outFeatures, spec.inFeatures]);
@@ -62,8 +62,7 @@ export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Real
       const channels = weight.shape[1]!;
       const groupSize = headGroups.find((size) => channels % size === 0);
       if (head === 'bf16' || groupSize === undefined) {
-        const source = { kind: 'dense', weight, compute: 'bf16', mapped: true } as const;
-        return { sources: [source], activation: { kind: 'bf16' } };
+        return { sources: [{ kind: 'dense', weight, compute: 'bf16' }], activation: { kind: 'bf16' } };
       }
       const integers = {
         kind: 'int',

@@ -15,12 +15,7 @@ export function plainSource(
   const { config } = checkpoint;
   const tensors = new CheckpointTensors(checkpoint, backend);
 
-  const dense = (name: string): LinearSource => ({
-    kind: 'dense',
-    weight: tensors.get(name),
-    compute,
-    mapped: true,
-  });
+  const dense = (name: string): LinearSource => ({ kind: 'dense', weight: tensors.get(name), compute });
   const group = (prefix: string, linears: readonly string[]): LinearGroup => {
     const names = linears.map((linear) => `${prefix}.${linear}`);
     const biases = names.map((name) => `${name}.bias`).filter((name) => tensors.has(name));

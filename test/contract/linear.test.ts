@@ -148,7 +148,6 @@ describe.each(cpuBackends)('linear on $isa', ({ backend }) => {
         kind: 'dense',
         weight: file.tensor({ dtype: 'f32', shape, byteOffset: 0 }),
         compute: 'f32',
-        mapped: true,
       }) as const;
     const weight = backend.loadLinear([source(24, 40)]);
     expect(() => backend.loadLinear([source(24, 40), source(12, 80)])).toThrowError(/cannot be fused/);

@@ -76,7 +76,7 @@ function loadDense(
     return tensor;
   };
   try {
-    const pieces = sources.map(({ weight, compute: other, mapped = false }) => {
+    const pieces = sources.map(({ weight, compute: other }) => {
       expectShape(
         'loadLinear',
         weight.shape.length === 2 && weight.shape[1] === inFeatures && other === compute,
@@ -85,7 +85,7 @@ function loadDense(
         },
       );
       if (weight.dtype !== compute) return own(convert(operators, weight, compute));
-      return mapped ? own(fromFile(weight)) : weight;
+      return weight.mapped ? own(fromFile(weight)) : weight;
     });
     return new DenseWeight({ compute, pieces, owned, bias });
   } catch (error) {

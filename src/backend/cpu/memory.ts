@@ -8,12 +8,17 @@ import { type NativeWindow, nativeAddon } from './native.ts';
 class NativeMemory implements Memory {
   readonly buffer: ArrayBuffer;
   readonly address: number;
+  readonly mapped: boolean;
   readonly #release: (buffer: ArrayBuffer) => void;
   #freed = false;
 
-  constructor({ buffer, address }: NativeWindow, release: (buffer: ArrayBuffer) => void) {
+  constructor(
+    { buffer, address }: NativeWindow,
+    { mapped, release }: { mapped: boolean; release: (buffer: ArrayBuffer) => void },
+  ) {
     this.buffer = buffer;
     this.address = address;
+    this.mapped = mapped;
     this.#release = release;
   }
 
@@ -39,7 +44,7 @@ export function allocateTensor(dtype: DType, shape: readonly number[]): Tensor {
       `the machine has no ${(bytes / 2 ** 20).toFixed(1)} MiB left for a ${dtype} tensor of shape [${shape.join(', ')}]`,
     );
   }
-  const memory = new NativeMemory(window, (buffer) => addon.release(buffer));
+  const memory = new NativeMemory(window, { mapped: false, release: (buffer) => addon.release(buffer) });
   return new Tensor({ dtype, shape, memory, owner: true });
 }
 
@@ -83,7 +88,7 @@ class NativeMappedFile implements MappedFile {
     const lead = byteOffset % addon.pageBytes();
     try {
       const window = addon.mapFile(this.path, byteOffset - lead, Math.max(lead + bytes, 1));
-      const memory = new NativeMemory(window, (buffer) => addon.unmapFile(buffer));
+      const memory = new NativeMemory(window, { mapped: true, release: (buffer) => addon.unmapFile(buffer) });
       this.#mapped.push(memory);
       return new Tensor({ dtype, shape, byteOffset: lead, memory });
     } catch (cause) {
