@@ -1,63 +1,20 @@
 // `atom bench`: programs that measure, each with a table on the terminal or one JSON object.
 import { Command } from 'commander';
-import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
-import { nativeAddon } from '../backend/cpu/native.ts';
-import { benchGemm, type GemmRow } from '../bench/gemm.ts';
-import { benchAttentionCommand } from './bench-attention.ts';
-import { benchCompareCommand } from './bench-compare.ts';
-import { benchHttpCommand } from './bench-http.ts';
-import { kernelsCommand } from './bench-kernels.ts';
-import { benchPrefixCommand } from './bench-prefix.ts';
-import { benchServeCommand } from './bench-serve.ts';
-import { positiveInteger } from './option-types.ts';
+import { addSubCommands, type LoadCommand } from './sub-commands.ts';
 
-export function benchCommand(): Command {
+const subCommands: Readonly<Record<string, LoadCommand>> = {
+  gemm: async () => (await import('./bench-gemm.ts')).benchGemmCommand(),
+  kernels: async () => (await import('./bench-kernels.ts')).kernelsCommand(),
+  attention: async () => (await import('./bench-attention.ts')).benchAttentionCommand(),
+  serve: async () => (await import('./bench-serve.ts')).benchServeCommand(),
+  compare: async () => (await import('./bench-compare.ts')).benchCompareCommand(),
+  prefix: async () => (await import('./bench-prefix.ts')).benchPrefixCommand(),
+  http: async () => (await import('./bench-http.ts')).benchHttpCommand(),
+};
+
+/** With the sub-command that `args` begin with, or all of them. */
+export async function benchCommand(args: readonly string[]): Promise<Command> {
   const bench = new Command('bench').description('measure kernels against the ceilings of this machine');
-  bench
-    .command('gemm')
-    .description('dense matrix products in f32 and bf16')
-    .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
-    .option('--json', 'print one JSON object and nothing else')
-    .action(gemm);
-  bench.addCommand(kernelsCommand());
-  bench.addCommand(benchAttentionCommand());
-  bench.addCommand(benchServeCommand());
-  bench.addCommand(benchCompareCommand());
-  bench.addCommand(benchPrefixCommand());
-  bench.addCommand(benchHttpCommand());
+  await addSubCommands(bench, subCommands, args);
   return bench;
-}
-
-function gemm({ threads, json }: { threads?: number; json?: boolean }): void {
-  const addon = nativeAddon();
-  if (threads !== undefined) addon.setThreadCount(threads);
-  using backend = new CpuBackend();
-  if (!json) console.log('type  rows     in    out        ms   GFLOPS   of peak     GB/s   of read');
-  const report = benchGemm(backend, {
-    threads: addon.threadCount(),
-    ...(!json && { onRow: (row: GemmRow) => console.log(gemmLine(row)) }),
-  });
-  if (json) {
-    console.log(JSON.stringify(report));
-    return;
-  }
-  const { f32, bf16, read } = report.ceilings;
-  console.log(
-    `\nceilings in this run (${report.isa}, ${report.threads} threads): f32 ${f32.toFixed(0)} GFLOPS, bf16 ${bf16.toFixed(0)} GFLOPS, reading ${read.toFixed(1)} GB/s`,
-  );
-}
-
-function gemmLine(row: GemmRow): string {
-  const percent = (share: number) => `${(share * 100).toFixed(0)} %`;
-  return [
-    row.type.padEnd(4),
-    String(row.tokens).padStart(5),
-    String(row.inFeatures).padStart(6),
-    String(row.outFeatures).padStart(6),
-    row.milliseconds.toFixed(3).padStart(9),
-    row.gflops.toFixed(0).padStart(8),
-    percent(row.shareOfPeak).padStart(9),
-    row.gigabytesPerSecond.toFixed(1).padStart(8),
-    (row.shareOfBandwidth === undefined ? '-' : percent(row.shareOfBandwidth)).padStart(9),
-  ].join(' ');
 }

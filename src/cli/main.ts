@@ -3,14 +3,18 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { AtomError, reasonOf } from '../errors.ts';
-import { benchCommand } from './bench.ts';
-import { chatCommand } from './chat.ts';
-import { evaluateCommand } from './evaluate.ts';
-import { generateCommand } from './generate.ts';
-import { inspectCommand } from './inspect.ts';
-import { pullCommand } from './pull.ts';
-import { quantizeCommand } from './quantize.ts';
-import { serveCommand } from './serve.ts';
+import { addSubCommands, type LoadCommand } from './sub-commands.ts';
+
+const subCommands: Readonly<Record<string, LoadCommand>> = {
+  generate: async () => (await import('./generate.ts')).generateCommand(),
+  chat: async () => (await import('./chat.ts')).chatCommand(),
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  eval: async () => (await import('./evaluate.ts')).evaluateCommand(),
+  bench: async (args) => (await import('./bench.ts')).benchCommand(args),
+  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
+  pull: async () => (await import('./pull.ts')).pullCommand(),
+  quantize: async () => (await import('./quantize.ts')).quantizeCommand(),
+};
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -18,19 +22,9 @@ export async function main(args: readonly string[]): Promise<number> {
     .description('4-bit quantization and serving of Hugging Face LLM checkpoints')
     .version(packageVersion())
     .showHelpAfterError('(run the command with --help to see its options)');
-  for (const command of [
-    generateCommand(),
-    chatCommand(),
-    serveCommand(),
-    evaluateCommand(),
-    benchCommand(),
-    inspectCommand(),
-    pullCommand(),
-    quantizeCommand(),
-  ])
-    program.addCommand(command);
-  overrideExits(program);
   try {
+    await addSubCommands(program, subCommands, args);
+    overrideExits(program);
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {

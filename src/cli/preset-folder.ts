@@ -9,7 +9,6 @@ import type { Recipe } from '../quantize/recipe.ts';
 import { packageVersion } from '../server/package-version.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { lockFolder } from './folder-lock.ts';
-import { quantizeCommand } from './quantize.ts';
 
 /** The model that comes with the package, as one would write its path here. */
 export function bundledModel(): string {
@@ -37,6 +36,8 @@ export async function presetFolder(
   // Another process may have finished it meanwhile.
   if (isComplete(folder)) return folder;
   say(`quantizing ${path} (${preset}), once; kept in ${folder}`);
+  // Loaded here alone: whoever finds the folder does not wait for it.
+  const { quantizeCommand } = await import('./quantize.ts');
   await quantizeCommand(say).parseAsync([path, '--preset', preset, '--out', folder], { from: 'user' });
   return folder;
 }

@@ -26,7 +26,7 @@ const path = resolve(import.meta.dirname, '../../models/tiny-classics-outliers')
 const checkpoint = openCheckpoint(path);
 const text = readFileSync(join(path, '../tiny-classics/calibration.txt'), 'utf8');
 const tokenIds = loadTokenizer(path).encode(text);
-const samples = calibrationWindows(tokenIds, { samples: 8, sequenceLength: 128 });
+const samples = calibrationWindows(tokenIds, { samples: 2, sequenceLength: 128 });
 
 function logProbs(source: ModelSource): number[] {
   using model = new Model(source, { backend, maxTokens: 256, maxOutputs: 256 });

@@ -95,24 +95,26 @@ describe.each(kinds)('a tokenizer %s', (_name, make, specials) => {
     expect([...tokenizer.encode('A text')]).toEqual([tokenizer.bosId, ...bare]);
   });
 
-  // The library takes 0.7 s for 200,000 letters; a quadratic algorithm would take hours.
-  test('encodes one word of a million letters in a few seconds', () => {
+  // The library takes 0.7 s for 200,000 letters; a quadratic algorithm would take half an hour.
+  const length = 250_000;
+
+  test('encodes a word of a quarter of a million letters in a few seconds', () => {
     const tokenizer = loadTokenizer(folderOf(make()));
     const letters = novel.replace(/[^a-z]/g, '');
-    const word = letters.repeat(Math.ceil(1e6 / letters.length)).slice(0, 1e6);
+    const word = letters.repeat(Math.ceil(length / letters.length)).slice(0, length);
     const began = performance.now();
     const ids = tokenizer.encode(word);
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(performance.now() - began).toBeLessThan(5000);
     expect(tokenizer.decode(ids)).toBe(word);
   });
 
   test.each([' ', '\n', ' \n', 'é', '🦙', "'", '\u0301'])(
-    'encodes a million times %j in a few seconds',
+    'encodes a quarter of a million times %j in a few seconds',
     (unit) => {
       const tokenizer = loadTokenizer(folderOf(make()));
       const began = performance.now();
-      tokenizer.encode(`${unit.repeat(1e6)}x`);
-      expect(performance.now() - began).toBeLessThan(10_000);
+      tokenizer.encode(`${unit.repeat(length)}x`);
+      expect(performance.now() - began).toBeLessThan(5000);
     },
   );
 });
