@@ -39,21 +39,22 @@ void quantize_groups(const ActivationSpec& spec, int64_t row, int64_t first, int
   const int bits = integer_bits(format);
   const auto range = static_cast<IntegerRange>(spec.range);
   int8_t* codes = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * kRun;
-  float* const scales = spec.integers.scales + row * spec.integers.groups;
-  int32_t* const sums = spec.integers.sums + row * spec.integers.groups;
+  TileFactors* const factors = factors_of(spec.integers, row);
+  const int64_t slot = row % kRowTile;
   // All scales first: each waits for its group's peak, and none of them for the codes of the group before.
   const auto is_outliers = [&](int64_t g) { return g * size >= normal; };
   for (int64_t g = first; g < last; ++g) {
     const float* const group = x + (g - first) * size;
-    scales[g] = is_outliers(g)
-                    ? group_scale(group, spec.outliers, 8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip))
-                    : group_scale(group, size, bits, range, static_cast<float>(spec.clip));
+    factors[g].scales[slot] =
+        is_outliers(g) ? group_scale(group, spec.outliers, 8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip))
+                       : group_scale(group, size, bits, range, static_cast<float>(spec.clip));
   }
   for (int64_t g = first; g < last; ++g) {
     const float* const group = x + (g - first) * size;
     const int64_t position = g * padded_channels(size);
-    sums[g] = is_outliers(g) ? store_codes(group, spec.outliers, 8, scales[g], codes, position)
-                             : store_codes(group, size, bits, scales[g], codes, position);
+    const float scale = factors[g].scales[slot];
+    factors[g].sums[slot] = is_outliers(g) ? store_codes(group, spec.outliers, 8, scale, codes, position)
+                                           : store_codes(group, size, bits, scale, codes, position);
   }
 }
 

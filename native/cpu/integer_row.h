@@ -4,7 +4,7 @@
 //   codes   [rows / 7] tiles of [k / 4][7 rows][4 bytes]: what a tile of linear_int multiplies, in the order it takes it.
 //           With AMX [rows / 16] tiles of [k / 64][16 rows][64 bytes]: each 1 KiB is a register.
 //           k counts channels as stored: each group padded with zeros to a multiple of 8, the outliers behind the groups.
-//   scales  (rows, groups) f32, sums (rows, groups) i32 of codes; with outliers the last group is theirs.
+//   factors [tiles of rows][groups] of TileFactors: f32 scales and i32 sums of codes; with outliers the last group is theirs.
 //   cost    three passes over a group of floats, one byte written per channel
 #pragma once
 
@@ -20,14 +20,16 @@ constexpr int64_t padded_channels(int64_t channels) { return (channels + 7) / 8 
 
 /// Part of ActivationSpec: where the integers of a row go.
 struct IntegerRows {
-  float* scales;
-  int32_t* sums;
+  void* factors;       // TileFactors
   int64_t groups;      // of a row, that of the outliers included
   int64_t tile_bytes;  // from one tile of rows to the next
 };
 
 /// Bytes of the codes of `tokens` rows of `channels` as stored: whole tiles.
 using IntegerCodeBytesFn = int64_t(int64_t tokens, int64_t channels);
+
+/// Bytes of the factors of `tokens` rows: whole tiles.
+using IntegerFactorBytesFn = int64_t(int64_t tokens, int64_t groups);
 
 namespace ATOM_ISA {
 
@@ -40,6 +42,20 @@ constexpr int64_t kRowTile = 16, kRun = 64;
 // With two vectors of outputs, the integer sums of seven rows and their totals leave four of 32 registers for operands.
 constexpr int64_t kRowTile = 7, kRun = 4;
 #endif
+
+/// Of one group, for the rows of a tile. Whole cache lines: a product of a tile finds all it needs of a group in one, and
+/// threads that finish different groups of the same rows write to none together.
+struct TileFactors {
+  static constexpr int64_t kSlots = (kRowTile + 7) / 8 * 8;
+  float scales[kSlots];
+  int32_t sums[kSlots];
+};
+static_assert(sizeof(TileFactors) % 64 == 0);
+
+/// The factors of the tile that a row is in, of its first group.
+inline TileFactors* factors_of(const IntegerRows& integers, int64_t row) {
+  return static_cast<TileFactors*>(integers.factors) + row / kRowTile * integers.groups;
+}
 
 /// From a row's first channel to that at `position`, a multiple of 4.
 constexpr int64_t code_offset(int64_t position) {

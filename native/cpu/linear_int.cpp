@@ -63,8 +63,7 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
       const int64_t at = row + piece_row;
       const int8_t* codes = static_cast<const int8_t*>(x.storage) + at / kRowTile * integers.tile_bytes +
                             at % kRowTile * kRun;
-      const TileRows piece{codes, integers.scales + at * integers.groups, integers.sums + at * integers.groups,
-                           integers.groups};
+      const TileRows piece{codes, factors_of(integers, at), at % kRowTile};
       for (int part = 0; part < kParts; ++part) {
         const TileTarget part_target{target.from(piece_row, (p - first) * kPanel + part * kPartOutputs)};
         if (part_target.outputs <= 0) continue;
@@ -158,6 +157,10 @@ int64_t integer_code_bytes(int64_t tokens, int64_t channels) {
   while (runs % 4 != 2) ++runs;
 #endif
   return (tokens + kRowTile - 1) / kRowTile * kRowTile * runs * kRun;
+}
+
+int64_t integer_factor_bytes(int64_t tokens, int64_t groups) {
+  return (tokens + kRowTile - 1) / kRowTile * groups * static_cast<int64_t>(sizeof(TileFactors));
 }
 
 void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out, int64_t tokens, int64_t stride,

@@ -69,14 +69,15 @@ class TiledBlock {
     opened_[1] = opened_[0] + opened;
     x_scales_ = reinterpret_cast<float*>(opened_[1] + opened);
     // A group's scales of all rows together, as they are wanted.
-    for (int64_t r = 0; r < count; ++r) {
-      const float* from = x.integers.scales + (row + r) * groups_;
-      for (int64_t g = 0; g < groups_; ++g) x_scales_[g * kTileBlockRows + r] = from[g];
-    }
     offsets_ = reinterpret_cast<int32_t*>(x_scales_ + groups_ * kTileBlockRows);
-    for (int64_t r = 0; r < count && few(); ++r) {
-      const int32_t* from = x.integers.sums + (row + r) * groups_;
-      for (int64_t g = 0; g < groups_; ++g) offsets_[g * kFewTiles * kTileRows + r] = 128 * from[g];
+    for (int64_t t = 0; t < count; t += kRowTile) {
+      const TileFactors* from = factors_of(x.integers, row + t);
+      for (int64_t g = 0; g < groups_; ++g) {
+        std::copy_n(from[g].scales, kRowTile, x_scales_ + g * kTileBlockRows + t);
+        for (int64_t r = 0; r < kRowTile && few(); ++r) {
+          offsets_[g * kFewTiles * kTileRows + t + r] = 128 * from[g].sums[r];
+        }
+      }
     }
   }
 

@@ -33,12 +33,11 @@ constexpr int kPieceRows = 4;  // 8 + 4 of 16, totals in memory
 constexpr int kTileVectors = 2;
 constexpr int kParts = static_cast<int>(kPanel) / (kTileVectors * kLanes);  // tiles across a panel
 
-/// Rows of a tile, from the first that is taken on.
+/// Rows of a tile, from the first that is taken on: its codes, and of each group its factors, in slots from `slot` on.
 struct TileRows {
   const int8_t* codes;
-  const float* scales;
-  const int32_t* sums;
-  int64_t groups;
+  const TileFactors* factors;
+  int64_t slot;
 };
 
 /// Where the results of a tile go: outputs of its rows, from its first on.
@@ -143,9 +142,11 @@ template <int Count, int Bits, class Asks>
                                              const uint8_t* w, const uint8_t* scales, bool wide, int64_t channels,
                                              Asks& ahead) {
   VecI sums[kChains<Count, Bits> * Count * kTileVectors] = {};
+  const int32_t* const x_sums = rows.factors[group].sums + rows.slot;
+  const float* const x_scales = rows.factors[group].scales + rows.slot;
   unroll<Count>([&](auto r) {
     // -offset * sum, the offset being 8 or 128.
-    const VecI start = -(same_words(rows.sums + r * rows.groups + group) << (Bits - 1));
+    const VecI start = -(same_words(x_sums + r) << (Bits - 1));
     unroll<kTileVectors>([&](auto v) { sums[r * kTileVectors + v] = start; });
   });
   const int64_t steps = channels * Bits / 32;
@@ -158,7 +159,7 @@ template <int Count, int Bits, class Asks>
   VecF by[kTileVectors];
   unroll<kTileVectors>([&](auto v) { by[v] = held(load_scales(scales + v * kLanes * (wide ? 4 : 2), wide)); });
   unroll<Count>([&](auto r) {
-    const VecF x = (VecF)same_words(rows.scales + r * rows.groups + group);
+    const VecF x = (VecF)same_words(x_scales + r);
     unroll<kTileVectors>([&](auto v) {
       VecF& total = totals[r * kTileVectors + v];
       total = multiply_add(__builtin_convertvector(sums[r * kTileVectors + v], VecF), by[v] * x, total);

@@ -31,6 +31,7 @@ namespace atom {
   X(fake_quant, FakeQuantFn) \
   X(gptq_block, GptqBlockFn) \
   X(integer_code_bytes, IntegerCodeBytesFn) \
+  X(integer_factor_bytes, IntegerFactorBytesFn) \
   X(linear_dense, LinearDenseFn) \
   X(linear_int, LinearIntFn) \
   X(linear_int_silu_mul, LinearIntSiluMulFn) \

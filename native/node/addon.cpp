@@ -35,6 +35,7 @@ napi_value names(napi_env env, const std::vector<const char*>& list) {
 
 napi_value initialise(napi_env env, napi_value exports) {
   export_memory(env, exports);
+  bind(env, exports, "runCommands", run_commands);
   bind(env, exports, "threadCount", thread_count);
   bind(env, exports, "setThreadCount", set_thread_count);
   bind(env, exports, "physicalCores", physical_cores);

@@ -18,17 +18,15 @@ struct IntegerCase {
 /// Storage for `tokens` integer rows, exactly as large as it must be: a sanitizer sees every byte beyond.
 struct IntegerStorage {
   std::vector<int8_t> codes;
-  std::vector<float> scales;
-  std::vector<int32_t> sums;
+  std::vector<int32_t> factors;
 
   IntegerRows rows(const Operators& op, const IntegerCase& c) {
     const int64_t groups = c.groups + (c.outliers > 0);
     const int64_t stored = c.groups * padded_channels(c.group_size) + padded_channels(c.outliers);
     const int64_t tile = op.integer_code_bytes(1, stored);
     codes.resize(static_cast<size_t>(op.integer_code_bytes(c.tokens, stored)));
-    scales.resize(static_cast<size_t>(c.tokens * groups));
-    sums.resize(static_cast<size_t>(c.tokens * groups));
-    return {scales.data(), sums.data(), groups, tile};
+    factors.resize(static_cast<size_t>(op.integer_factor_bytes(c.tokens, groups)) / sizeof(int32_t));
+    return {factors.data(), groups, tile};
   }
 };
 
@@ -121,7 +119,7 @@ void test_gated(const Operators& op, const std::string& isa, const IntegerCase& 
   std::vector<float> gate_up(size(c.tokens * 2 * outputs));
   op.linear_int(&in, &weight, gate_up.data(), c.tokens, 2 * outputs, 0);
   op.silu_mul(gate_up.data(), &expected, c.tokens);
-  check(fused.codes == apart.codes && fused.scales == apart.scales && fused.sums == apart.sums,
+  check(fused.codes == apart.codes && fused.factors == apart.factors,
         isa + " gate and up with SiLU of " + std::to_string(c.tokens) + " rows");
 }
 

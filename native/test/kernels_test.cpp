@@ -157,7 +157,7 @@ void test_attention(const Operators& op, const std::string& isa, int64_t bits) {
   test::IntegerStorage alone_made, whole;
   integers(alone_made, nullptr);
   integers(whole, order.data());
-  check(alone_made.codes == whole.codes && alone_made.scales == whole.scales && alone_made.sums == whole.sums,
+  check(alone_made.codes == whole.codes && alone_made.factors == whole.factors,
         isa + " attention into groups of integers");
   // The last token alone: its context is split, and its bits are the same.
   const std::vector<int32_t> one{0, 1};

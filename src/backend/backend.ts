@@ -5,7 +5,8 @@
 //
 // Rules that hold for every operator:
 // - Inputs are read only; `out` is written for the first `tokens` rows and nothing else is touched.
-// - Operators run to completion before they return, on the backend's own threads, and allocate nothing.
+// - Operators run to completion before they return, or before `together` does, on the backend's own threads, and allocate
+//   nothing.
 // - A shape or dtype that does not fit throws `bad-shape` before anything is written.
 // - Results do not depend on which other rows are in the call: row r of the output is the same bits alone or in a batch.
 import type {
@@ -19,7 +20,10 @@ import type {
 } from './formats.ts';
 import type { DType, Tensor } from './tensor.ts';
 
-/** The rows of one step: prefill chunks and decodes of several sequences, back to back. */
+/**
+ * The rows of one step: prefill chunks and decodes of several sequences, back to back. What its tensors say stays as it is
+ * as long as operators are given this object: a backend may check it once.
+ */
 export interface Batch {
   readonly numTokens: number;
   readonly numSequences: number;
@@ -113,6 +117,12 @@ export interface Backend extends Disposable {
   copyBlock(cache: KvCache, from: number, to: number): void;
 
   // --- operators of a step --------------------------------------------------------------------------------------
+  /**
+   * Runs `body`, and with it the operators that it calls, in their order; a backend may let them wait for one another, and
+   * begin when all are known. `body` neither reads what they write nor changes what they read.
+   */
+  together(body: () => void): void;
+
   /** out[t] = table[tokenIds[t]]; table (vocab, hidden) f32, f16 or bf16, out (tokens, hidden) f32. */
   embed(args: { table: Tensor; tokenIds: Tensor; out: Tensor; tokens: number }): void;
 

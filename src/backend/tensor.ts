@@ -35,6 +35,8 @@ export interface TensorOptions {
 export class Tensor implements Disposable {
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** Elements in all. */
+  readonly size: number;
   readonly byteOffset: number;
   readonly byteLength: number;
   readonly #memory: Memory;
@@ -44,7 +46,8 @@ export class Tensor implements Disposable {
     this.dtype = dtype;
     this.shape = shape;
     this.byteOffset = byteOffset;
-    this.byteLength = numElements(shape) * bytesPerElement[dtype];
+    this.size = numElements(shape);
+    this.byteLength = this.size * bytesPerElement[dtype];
     this.#memory = memory;
     this.#owner = owner;
     if (byteOffset < 0 || byteOffset + this.byteLength > memory.buffer.byteLength) {
@@ -53,11 +56,6 @@ export class Tensor implements Disposable {
         `a ${dtype} tensor of shape [${shape.join(', ')}] at byte ${byteOffset} needs ${byteOffset + this.byteLength} bytes, but its memory has ${memory.buffer.byteLength}`,
       );
     }
-  }
-
-  /** Elements in all. */
-  get size(): number {
-    return numElements(this.shape);
   }
 
   /** Whether its bytes are those of a mapped file. */

@@ -114,13 +114,15 @@ export class Model implements Disposable {
       );
     }
     const { hidden } = this.#workspace;
-    this.#backend.embed({
-      table: this.#source.embedding,
-      tokenIds: batch.tokenIds,
-      out: hidden,
-      tokens: batch.numTokens,
+    this.#backend.together(() => {
+      this.#backend.embed({
+        table: this.#source.embedding,
+        tokenIds: batch.tokenIds,
+        out: hidden,
+        tokens: batch.numTokens,
+      });
+      for (const [layer, decoder] of this.#layers.entries()) decoder.run({ hidden, batch, cache, layer });
     });
-    for (const [layer, decoder] of this.#layers.entries()) decoder.run({ hidden, batch, cache, layer });
   }
 
   /** Logits of rows of the last `run`: (numOutputs, vocab) f32, valid until the next call. */
@@ -132,15 +134,17 @@ export class Model implements Disposable {
       );
     }
     const { hidden, logits } = this.#workspace;
-    this.#backend.rmsNorm({
-      x: hidden,
-      weight: this.#source.finalNorm,
-      epsilon: this.config.rmsNormEps,
-      out: this.#lmHead.input,
-      tokens: numOutputs,
-      rows: outputRows,
+    this.#backend.together(() => {
+      this.#backend.rmsNorm({
+        x: hidden,
+        weight: this.#source.finalNorm,
+        epsilon: this.config.rmsNormEps,
+        out: this.#lmHead.input,
+        tokens: numOutputs,
+        rows: outputRows,
+      });
+      this.#lmHead.run(logits, numOutputs);
     });
-    this.#lmHead.run(logits, numOutputs);
     return logits.rows(0, numOutputs);
   }
 

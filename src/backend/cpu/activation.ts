@@ -50,8 +50,7 @@ export class CpuActivation implements Activation {
       { integer: Number(quantizer?.hadamard ?? false) },
       { double: quantizer?.clip ?? 1 },
       { double: quantizer?.outlierClip ?? 1 },
-      { address: rows ? address + rows.scales : 0 },
-      { address: rows ? address + rows.sums : 0 },
+      { address: rows ? address + rows.factors : 0 },
       { integer: rows?.groups ?? 0 },
       { integer: rows?.tileBytes ?? 0 },
     ]);
@@ -81,7 +80,7 @@ function quantizerOf(format: ActivationFormat): FakeQuant | undefined {
   return { format: `int${bits}`, groupSize, range, clip, hadamard, ...outliers };
 }
 
-/** Where codes, scales and sums of integer rows lie in their storage: native/cpu/integer_row.h. Bytes. */
+/** Where codes and factors of integer rows lie in their storage: native/cpu/integer_row.h. Bytes. */
 function integerRows(
   operators: NativeOperators,
   { format, channels, maxTokens }: Parameters<Backend['activationBytes']>[0],
@@ -94,9 +93,8 @@ function integerRows(
   const groups = normalGroups + Number(outlierChannels > 0);
   const stored = normalGroups * padded(groupSize) + padded(outlierChannels);
   const tileBytes = operators.integer_code_bytes!(1, stored);
-  const scales = Math.ceil(operators.integer_code_bytes!(maxTokens, stored) / 64) * 64;
-  const sums = scales + 4 * maxTokens * groups;
-  return { groups, tileBytes, scales, sums, bytes: sums + 4 * maxTokens * groups };
+  const factors = Math.ceil(operators.integer_code_bytes!(maxTokens, stored) / 64) * 64;
+  return { groups, tileBytes, factors, bytes: factors + operators.integer_factor_bytes!(maxTokens, groups) };
 }
 
 /** Channels of a group as the kernels store them. */

@@ -3,6 +3,7 @@ import type { Backend, Batch } from '../backend.ts';
 import { expectShape, expectTensor } from '../check.ts';
 import type { Tensor } from '../tensor.ts';
 import { cpuActivation } from './activation.ts';
+import type { CommandList } from './command-list.ts';
 import { type CpuKvCache, cpuKvCache } from './kv-cache.ts';
 import { allocateTensor } from './memory.ts';
 import type { NativeOperators } from './native.ts';
@@ -11,25 +12,44 @@ import { NativeStruct } from './native-struct.ts';
 type AppendArgs = Parameters<Backend['ropeAppendKv']>[0];
 type AttentionArgs = Parameters<Backend['attention']>[0];
 
-/** What these operators keep between calls: the batch's description, and rows waiting to be reordered. */
+/** What these operators keep between calls: the description of a step's batch, and rows waiting to be reordered. */
 export class AttentionState implements Disposable {
-  readonly #batch = new NativeStruct(Array.from({ length: 6 }, () => ({ integer: 0 })));
+  readonly #spec = new NativeStruct(Array.from({ length: 6 }, () => ({ integer: 0 })));
+  #batch: Batch | undefined;
+  #cache: CpuKvCache | undefined;
+  #longest = 0;
   #results: Tensor | undefined;
+  readonly #commands: CommandList;
 
-  /** Address of a BatchSpec with these index tensors. */
-  describe(batch: Batch): number {
-    this.#batch.set(0, { address: batch.positions.address });
-    this.#batch.set(1, { address: batch.sequenceStart.address });
-    this.#batch.set(2, { address: batch.blockTable.address });
-    this.#batch.set(3, { integer: batch.numTokens });
-    this.#batch.set(4, { integer: batch.numSequences });
-    this.#batch.set(5, { integer: batch.blockTable.shape[1]! });
-    return this.#batch.address;
+  constructor(commands: CommandList) {
+    this.#commands = commands;
+  }
+
+  /**
+   * The BatchSpec of a batch in a cache, and the longest context of it. All layers of a step ask with the same two: it is
+   * checked and described the first time.
+   */
+  describe(operator: string, batch: Batch, cache: CpuKvCache): { address: number; longest: number } {
+    if (batch !== this.#batch || cache !== this.#cache) {
+      expectTensor(operator, 'positions', batch.positions, { dtypes: ['i32'], atLeast: batch.numTokens });
+      this.#longest = longestContext(operator, batch, cache);
+      this.#commands.run();
+      this.#spec.setInteger(0, batch.positions.address);
+      this.#spec.setInteger(1, batch.sequenceStart.address);
+      this.#spec.setInteger(2, batch.blockTable.address);
+      this.#spec.setInteger(3, batch.numTokens);
+      this.#spec.setInteger(4, batch.numSequences);
+      this.#spec.setInteger(5, batch.blockTable.shape[1]!);
+      this.#batch = batch;
+      this.#cache = cache;
+    }
+    return { address: this.#spec.address, longest: this.#longest };
   }
 
   /** Room for rows (tokens, channels) f32; grows to the largest activation seen. */
   results(tokens: number, channels: number): number {
     if (!this.#results || this.#results.size < tokens * channels) {
+      this.#commands.run();
       this.#results?.[Symbol.dispose]();
       this.#results = allocateTensor('f32', [tokens, channels]);
     }
@@ -41,7 +61,34 @@ export class AttentionState implements Disposable {
   }
 }
 
-function checkBatch(
+/** Every position must lie in a block of the sequence's row of the table, and every such block in the cache. */
+function longestContext(operator: string, batch: Batch, { blockSize, numBlocks }: CpuKvCache): number {
+  const stride = batch.blockTable.shape[1]!;
+  const contextLength = batch.contextLength.i32();
+  const table = batch.blockTable.i32();
+  let longest = 0;
+  for (let sequence = 0; sequence < batch.numSequences; sequence++) {
+    const length = contextLength[sequence]!;
+    const blocks = Math.ceil(length / blockSize);
+    expectShape(
+      operator,
+      blocks <= stride,
+      () => `sequence ${sequence} needs ${blocks} blocks, its table holds ${stride}`,
+    );
+    for (let i = 0; i < blocks; i++) {
+      const block = table[sequence * stride + i]!;
+      expectShape(
+        operator,
+        block >= 0 && block < numBlocks,
+        () => `sequence ${sequence} names block ${block} of ${numBlocks}`,
+      );
+    }
+    longest = Math.max(longest, length);
+  }
+  return longest;
+}
+
+function checkCache(
   operator: string,
   { qkv, geometry, batch, cache, layer }: AppendArgs | AttentionArgs,
 ): CpuKvCache {
@@ -58,47 +105,16 @@ function checkBatch(
   );
   const width = (numHeads + 2 * numKvHeads) * headDim;
   expectTensor(operator, 'qkv', qkv, { dtypes: ['f32'], atLeast: batch.numTokens * width });
-  expectTensor(operator, 'positions', batch.positions, { dtypes: ['i32'], atLeast: batch.numTokens });
-  checkBlocks(operator, batch, native);
   return native;
-}
-
-/** Every position must lie in a block of the sequence's row of the table, and every such block in the cache. */
-function checkBlocks(operator: string, batch: Batch, { blockSize, numBlocks }: CpuKvCache): void {
-  const stride = batch.blockTable.shape[1]!;
-  const contextLength = batch.contextLength.i32();
-  const table = batch.blockTable.i32();
-  for (let sequence = 0; sequence < batch.numSequences; sequence++) {
-    const blocks = Math.ceil(contextLength[sequence]! / blockSize);
-    expectShape(
-      operator,
-      blocks <= stride,
-      () => `sequence ${sequence} needs ${blocks} blocks, its table holds ${stride}`,
-    );
-    for (let i = 0; i < blocks; i++) {
-      const block = table[sequence * stride + i]!;
-      expectShape(
-        operator,
-        block >= 0 && block < numBlocks,
-        () => `sequence ${sequence} names block ${block} of ${numBlocks}`,
-      );
-    }
-  }
 }
 
 export function ropeAppendKv(operators: NativeOperators, state: AttentionState, args: AppendArgs): void {
   const { qkv, geometry, cos, sin, qNorm, kNorm, epsilon = 0, batch, layer } = args;
-  const cache = checkBatch('ropeAppendKv', args);
-  const longest = batch.contextLength
-    .i32()
-    .subarray(0, batch.numSequences)
-    .reduce((a, b) => Math.max(a, b), 0);
-  for (const [name, tensor] of Object.entries({ cos, sin })) {
-    expectTensor('ropeAppendKv', name, tensor, {
-      dtypes: ['f32'],
-      atLeast: (longest * geometry.headDim) / 2,
-    });
-  }
+  const cache = checkCache('ropeAppendKv', args);
+  const { address, longest } = state.describe('ropeAppendKv', batch, cache);
+  const angles = { dtypes: ['f32'], atLeast: (longest * geometry.headDim) / 2 } as const;
+  expectTensor('ropeAppendKv', 'cos', cos, angles);
+  expectTensor('ropeAppendKv', 'sin', sin, angles);
   operators.rope_append_kv!(
     qkv.address,
     geometry.numHeads,
@@ -107,14 +123,15 @@ export function ropeAppendKv(operators: NativeOperators, state: AttentionState, 
     qNorm?.address ?? 0,
     kNorm?.address ?? 0,
     epsilon,
-    state.describe(batch),
+    address,
     cache.spec(layer),
   );
 }
 
 export function attention(operators: NativeOperators, state: AttentionState, args: AttentionArgs): void {
   const { qkv, geometry, scale, batch, layer, window = 0, out } = args;
-  const cache = checkBatch('attention', args);
+  const cache = checkCache('attention', args);
+  const { address } = state.describe('attention', batch, cache);
   const channels = geometry.numHeads * geometry.headDim;
   const activation = cpuActivation('attention', out, { channels, tokens: batch.numTokens });
   // f32 rows in natural order are written where they belong; others wait until all heads of a row are there.
@@ -124,7 +141,7 @@ export function attention(operators: NativeOperators, state: AttentionState, arg
     qkv.address,
     geometry.numHeads,
     scale,
-    state.describe(batch),
+    address,
     cache.spec(layer),
     window,
     results,

@@ -4,6 +4,7 @@ import type { Activation, Backend, KvCache, LinearWeight, MappedFile } from '../
 import type { DType, Tensor } from '../tensor.ts';
 import { activationBytes, CpuActivation } from './activation.ts';
 import { AttentionState, attention, ropeAppendKv } from './attention.ts';
+import { CommandList } from './command-list.ts';
 import { fakeQuant } from './fake-quant.ts';
 import { gptqColumns } from './gptq.ts';
 import { inverseCholesky } from './inverse-cholesky.ts';
@@ -23,12 +24,15 @@ export class CpuBackend implements Backend {
   readonly isa: string;
   /** The native operators themselves, for benchmarks. */
   readonly operators: NativeOperators;
-  readonly #attention = new AttentionState();
+  readonly #commands: CommandList;
+  readonly #attention: AttentionState;
 
   constructor({ isa }: { isa?: string } = {}) {
     this.isa = chooseIsa(isa);
     this.name = `cpu (${this.isa})`;
     this.operators = nativeAddon().isas[this.isa]!;
+    this.#commands = new CommandList(this.operators);
+    this.#attention = new AttentionState(this.#commands);
   }
 
   allocate(dtype: DType, shape: readonly number[]): Tensor {
@@ -63,59 +67,70 @@ export class CpuBackend implements Backend {
     cpuKvCache('copyBlock', cache).copyBlock(from, to);
   }
 
+  together(body: () => void): void {
+    this.#commands.together(body);
+  }
+
   embed(args: Args<'embed'>): void {
-    embed(this.operators, args);
+    embed(this.#commands.operators, args);
   }
 
   rmsNorm(args: Args<'rmsNorm'>): void {
-    rmsNorm(this.operators, args);
+    rmsNorm(this.#commands.operators, args);
   }
 
   linear(args: Args<'linear'>): void {
-    linear(this.operators, args);
+    linear(this.#commands.operators, args);
   }
 
   ropeAppendKv(args: Args<'ropeAppendKv'>): void {
-    ropeAppendKv(this.operators, this.#attention, args);
+    ropeAppendKv(this.#commands.operators, this.#attention, args);
   }
 
   attention(args: Args<'attention'>): void {
-    attention(this.operators, this.#attention, args);
+    attention(this.#commands.operators, this.#attention, args);
   }
 
   siluMul(args: Args<'siluMul'>): void {
-    siluMul(this.operators, args);
+    siluMul(this.#commands.operators, args);
   }
 
   linearSiluMul(args: Args<'linearSiluMul'>): void {
-    linearSiluMul(this.operators, args);
+    linearSiluMul(this.#commands.operators, args);
   }
 
   logProb(args: Args<'logProb'>): void {
-    logProb(this.operators, args);
+    logProb(this.#now(), args);
   }
 
   fakeQuant(args: Args<'fakeQuant'>): void {
-    fakeQuant(this.operators, args);
+    fakeQuant(this.#now(), args);
   }
 
   columnStatistics(args: Args<'columnStatistics'>): void {
-    columnStatistics(this.operators, args);
+    columnStatistics(this.#now(), args);
   }
 
   syrk(args: Args<'syrk'>): void {
-    syrk(this.operators, args);
+    syrk(this.#now(), args);
   }
 
   inverseCholesky(args: Args<'inverseCholesky'>): void {
-    inverseCholesky(this.operators, args);
+    inverseCholesky(this.#now(), args);
   }
 
   gptqColumns(args: Args<'gptqColumns'>): void {
-    gptqColumns(this.operators, args);
+    gptqColumns(this.#now(), args);
+  }
+
+  /** For operators that are none of a step's: they have memory of their own for a moment, and are not noted down. */
+  #now(): NativeOperators {
+    this.#commands.run();
+    return this.operators;
   }
 
   [Symbol.dispose](): void {
     this.#attention[Symbol.dispose]();
+    this.#commands[Symbol.dispose]();
   }
 }

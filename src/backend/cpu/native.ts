@@ -5,7 +5,11 @@ import { resolve } from 'node:path';
 import { AtomError, reasonOf } from '../../errors.ts';
 
 /** A native operator: numbers in (addresses, sizes, scalars), a number or nothing out. Checks nothing. */
-export type NativeOperator = (...args: number[]) => number;
+export interface NativeOperator {
+  (...args: number[]): number;
+  /** Its name in a list of commands; those that give a number have none. */
+  readonly command?: number;
+}
 
 /** The operators of one instruction set, by the names in native/cpu/operators.h. */
 export type NativeOperators = Readonly<Record<string, NativeOperator>>;
@@ -26,6 +30,8 @@ export interface NativeAddon {
   prefetchPages(address: number, bytes: number): void;
   liveBytes(): number;
   liveBlocks(): number;
+  /** Calls native operators in order: `length` numbers at the address, of each its `command` and then its arguments. */
+  runCommands(address: number, length: number): void;
   threadCount(): number;
   setThreadCount(count: number): void;
   physicalCores(): number;

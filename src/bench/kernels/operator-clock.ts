@@ -18,10 +18,13 @@ export class OperatorClock {
 
   constructor(inner: Backend) {
     const operators = new Map(timedOperators.map((name) => [name as string, this.#timed(inner, name)]));
+    // What is timed runs at once.
+    const together = (body: () => void) => (this.#running ? body() : inner.together(body));
     this.backend = new Proxy(inner, {
       get(target, name) {
         const operator = operators.get(String(name));
         if (operator) return operator;
+        if (name === 'together') return together;
         const member: unknown = Reflect.get(target, name, target);
         return typeof member === 'function' ? member.bind(target) : member;
       },
