@@ -18,6 +18,7 @@
 #include "quantize_rows.h"
 #include "rms_norm.h"
 #include "rope_append_kv.h"
+#include "sample.h"
 #include "silu_mul.h"
 #include "transpose.h"
 
@@ -37,6 +38,7 @@ namespace atom {
   X(linear_int_silu_mul, LinearIntSiluMulFn) \
   X(linear_weight_only, LinearWeightOnlyFn) \
   X(log_prob, LogProbFn) \
+  X(log_total, LogTotalFn) \
   X(pack_integers, PackIntegersFn) \
   X(pack_weight_only, PackWeightOnlyFn) \
   X(peak_bf16, PeakFn) \
@@ -49,6 +51,7 @@ namespace atom {
   X(quantize_rows, QuantizeRowsFn) \
   X(rms_norm, RmsNormFn) \
   X(rope_append_kv, RopeAppendKvFn) \
+  X(sample, SampleFn) \
   X(silu_mul, SiluMulFn) \
   X(transpose, TransposeFn)
 

@@ -125,6 +125,35 @@ inline bool any_above(VecF v, float limit) {
 #endif
 }
 
+/// Whether a lane of what comparisons give is true.
+inline bool any(VecI mask) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps((__m256)mask) != 0;
+#else
+  return (mask[0] | mask[1] | mask[2] | mask[3]) != 0;
+#endif
+}
+
+/// Stores the lanes of v that a comparison has found, one after the other, and gives their number. What follows them, up to
+/// a vector, may be written over.
+inline int64_t store_some(float* to, VecF v, VecI mask) {
+#if defined(__AVX512F__)
+  const __mmask16 lanes = _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask);
+  _mm512_storeu_ps(to, _mm512_maskz_compress_ps(lanes, (__m512)v));  // into memory at once takes longer
+  return __builtin_popcount(lanes);
+#else
+  if (!any(mask)) return 0;
+  int64_t count = 0;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    to[count] = v[lane];
+    count -= mask[lane];
+  }
+  return count;
+#endif
+}
+
 typedef float Four __attribute__((vector_size(16)));
 
 /// Sum of the lanes, always in the same order: halves are added until one is left.

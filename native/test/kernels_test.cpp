@@ -202,7 +202,27 @@ void test_ranges() {
   }
 }
 
+/// Vocabularies exactly as large as they say: a sanitizer sees every logit beyond.
+void test_sampling(const Operators& op, const std::string& isa) {
+  for (const int64_t vocab : {1, 15, 256, 1030, 5000}) {
+    auto logits = gaussians(static_cast<size_t>(vocab), 4);
+    double total = 0;
+    for (const float logit : logits) total += std::exp(double{logit});
+    check(close(op.log_total(logits.data(), vocab), std::log(total), 1e-5), isa + " log total");
+    logits[static_cast<size_t>(vocab / 2)] = 30;
+    for (const int64_t top_k : {0, 1, 3, 2000}) {
+      for (const double top_p : {0.0, 0.7, 1.0}) {
+        const int64_t first = op.sample(logits.data(), vocab, 1, top_k, top_p, 0, 0.5);
+        check(first == vocab / 2, isa + " samples the likely token");
+        const int64_t flat = op.sample(logits.data(), vocab, 1e6, top_k, top_p, 0, 1 - 0x1p-53);
+        check(flat >= 0 && flat < vocab, isa + " samples a token that there is");
+      }
+    }
+  }
+}
+
 void run(const Operators& op, const std::string& isa) {
+  test_sampling(op, isa);
   test_linear(op, isa);
   test_linear_values(op, isa);
   test_rows(op, isa);

@@ -77,6 +77,16 @@ export interface AttentionGeometry {
   readonly headDim: number;
 }
 
+export interface SampleArgs {
+  readonly logits: Tensor; // (rows, vocab) f32
+  readonly row: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly draw: number;
+}
+
 export interface Backend extends Disposable {
   readonly name: string;
 
@@ -199,6 +209,18 @@ export interface Backend extends Disposable {
 
   /** out[r] = log softmax(logits[r])[tokenIds[r]]; logits (rows, vocab) f32, tokenIds (rows) i32, out (rows) f32. */
   logProb(args: { logits: Tensor; tokenIds: Tensor; out: Tensor; rows: number }): void;
+
+  /** log of the sum of e^logits[row], to be taken off a logit for its log-probability; logits (rows, vocab) f32. */
+  logTotal(args: { logits: Tensor; row: number }): number;
+
+  /**
+   * The token that `draw` in [0, 1) picks in a row of logits (rows, vocab) f32: of softmax(logits / temperature), less what
+   * the filters take away. In this order: tokens of less than minP times the best one's probability; all but the topK most
+   * probable, 0 keeping all; those after the most probable ones that together reach topP. Of those that are equal in f32 the
+   * lower id is the more probable. The best one stays whatever filters say; temperature 0 takes it. NaN and minus infinity
+   * are never taken: -1 where there is nothing else.
+   */
+  sample(args: SampleArgs): number;
 
   /** Quantizes and dequantizes rows: x (rows, cols) f32 to out (rows, cols) f32, which may be x. */
   fakeQuant(args: { x: Tensor; out: Tensor; rows: number; quantizer: FakeQuant }): void;

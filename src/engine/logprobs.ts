@@ -2,20 +2,17 @@
 import type { TokenLogprob, TopLogprob } from './engine-types.ts';
 
 /**
- * logits (vocab) f32; `top` of the most probable tokens are named, the most probable first, of equals the lower id, and
- * after them the token itself where it is not among them.
+ * logits (vocab) f32, logTotal the log of the sum of e^logits. `top` of the most probable tokens are named, the most probable
+ * first, of equals the lower id, and after them the token itself where it is not among them.
  */
-export function tokenLogprob(logits: Float32Array, tokenId: number, top: number): TokenLogprob {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (let id = 0; id < logits.length; id++) if (logits[id]! > largest) largest = logits[id]!;
+export function tokenLogprob(
+  logits: Float32Array,
+  tokenId: number,
+  { top, logTotal }: { top: number; logTotal: number },
+): TokenLogprob {
   const own = logits[tokenId]!;
-  let sum = 0;
   let rank = 1;
-  for (let id = 0; id < logits.length; id++) {
-    sum += Math.exp(logits[id]! - largest);
-    rank += +(logits[id]! > own);
-  }
-  const logTotal = largest + Math.log(sum);
+  for (let id = 0; id < logits.length; id++) rank += +(logits[id]! > own);
   const topLogprobs = mostProbable(logits, top).map(
     (id): TopLogprob => ({ tokenId: id, logprob: logits[id]! - logTotal }),
   );

@@ -7,7 +7,6 @@ import type { Model } from '../model/model.ts';
 import type { TokenLogprob } from './engine-types.ts';
 import { tokenLogprob } from './logprobs.ts';
 import type { StepTimes } from './messages.ts';
-import { Sampler } from './sampler.ts';
 import type { Sequence } from './sequence.ts';
 import { SequenceSampler } from './sequence-sampler.ts';
 import type { Run, Step } from './step.ts';
@@ -55,8 +54,7 @@ export class Runner implements Disposable {
   readonly #cache: KvCache;
   readonly #buffer: BatchBuffer;
   readonly #outputRows: Tensor; // (maxOutputs) i32
-  readonly #sampler: Sampler;
-  readonly #scratch: Float32Array; // (vocab)
+  readonly #scratch: Tensor; // (vocab) f32
   readonly #memories = new WeakMap<Sequence, Memory>();
   readonly #grammars: Grammars | undefined;
   // Rows of the step whose logits are wanted: place in the batch, position in the sequence, and whose they are.
@@ -78,8 +76,7 @@ export class Runner implements Disposable {
       maxBlocksPerSequence: Math.ceil(maxModelLen / blockSize),
     });
     this.#outputRows = backend.allocate('i32', [model.maxOutputs]);
-    this.#sampler = new Sampler(model.config.vocabSize);
-    this.#scratch = new Float32Array(model.config.vocabSize);
+    this.#scratch = backend.allocate('f32', [model.config.vocabSize]);
     this.#grammars = grammars;
   }
 
@@ -130,21 +127,19 @@ export class Runner implements Disposable {
     const rows = this.#outputRows.i32();
     for (let i = 0; i < count; i++) rows[i] = this.#rows[first + i]!;
     const outputs = { outputRows: this.#outputRows, numOutputs: count };
-    const all = this.#timed(() => this.#model.logits(outputs)).f32();
-    const vocab = this.#model.config.vocabSize;
-    for (let i = 0; i < count; i++) {
-      const run = this.#owners[first + i]!;
-      const position = this.#positions[first + i]!;
-      const logits = all.subarray(i * vocab, (i + 1) * vocab);
-      this.#scorePrompt(run.sequence, { position, logits, results });
+    const logits = this.#timed(() => this.#model.logits(outputs));
+    for (let row = 0; row < count; row++) {
+      const run = this.#owners[first + row]!;
+      const position = this.#positions[first + row]!;
+      this.#scorePrompt(run.sequence, { position, logits, row, results });
       if (position < samplesFrom(run) || this.#wrongGuess === run) continue;
-      for (const sample of run.samples) this.#sample(run, { sample, logits, results });
+      for (const sample of run.samples) this.#sample(run, { sample, logits, row, results });
     }
   }
 
   #sample(
     run: Run,
-    { sample, logits, results }: { sample: Sequence; logits: Float32Array; results: StepResults },
+    { sample, logits, row, results }: { sample: Sequence; logits: Tensor; row: number; results: StepResults },
   ): void {
     const { logprobs, minTokens, maxTokens, stopTokenIds } = sample.request;
     if (maxTokens === 0) return;
@@ -158,8 +153,9 @@ export class Runner implements Disposable {
         return;
       }
       const banned = sample.generated < minTokens && !mask ? stopTokenIds : undefined;
-      const tokenId = sampler.choose(this.#sampler, {
+      const tokenId = sampler.choose(this.#backend, {
         logits,
+        row,
         scratch: this.#scratch,
         position: sample.length,
         restrictions: { banned, mask },
@@ -172,7 +168,7 @@ export class Runner implements Disposable {
       results.token(
         sample,
         tokenId,
-        logprobs === undefined ? undefined : tokenLogprob(logits, tokenId, logprobs),
+        logprobs === undefined ? undefined : this.#scoreOf(logits, row, { tokenId, top: logprobs }),
       );
     } catch (error) {
       this.#wrongGuess = run;
@@ -183,18 +179,28 @@ export class Runner implements Disposable {
   /** Row `position` tells how probable the prompt's next token was, where that is asked. */
   #scorePrompt(
     sequence: Sequence,
-    { position, logits, results }: { position: number; logits: Float32Array; results: StepResults },
+    {
+      position,
+      logits,
+      row,
+      results,
+    }: { position: number; logits: Tensor; row: number; results: StepResults },
   ): void {
     const scores = this.#scoresOf(sequence);
     if (!scores) return;
     const { prompt, promptLogprobs = 0 } = sequence.request;
     const next = prompt[position + 1];
     if (next !== undefined) {
-      scores.push(tokenLogprob(logits, next, promptLogprobs));
+      scores.push(this.#scoreOf(logits, row, { tokenId: next, top: promptLogprobs }));
       return;
     }
     results.promptScores(sequence, scores);
     this.#memoryOf(sequence).promptScores = undefined;
+  }
+
+  #scoreOf(logits: Tensor, row: number, { tokenId, top }: { tokenId: number; top: number }): TokenLogprob {
+    const logTotal = this.#backend.logTotal({ logits, row });
+    return tokenLogprob(logits.rows(row, 1).f32(), tokenId, { top, logTotal });
   }
 
   #scoresOf(sequence: Sequence): Memory['promptScores'] {
@@ -220,7 +226,8 @@ export class Runner implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const resource of [this.#cache, this.#buffer, this.#outputRows]) resource[Symbol.dispose]();
+    for (const resource of [this.#cache, this.#buffer, this.#outputRows, this.#scratch])
+      resource[Symbol.dispose]();
   }
 }
 

@@ -1,7 +1,9 @@
 // What one answer adds to sampling: its seed, and changes of logits that depend on what it has said so far.
 // Order as in other servers: bias and bans, then penalties, then temperature and filters.
+import type { Backend } from '../backend/backend.ts';
+import type { Tensor } from '../backend/tensor.ts';
+import { AtomError } from '../errors.ts';
 import { uniform } from './random.ts';
-import type { Sampler } from './sampler.ts';
 import type { SamplingOptions } from './sampling-options.ts';
 
 export interface SequenceSamplerOptions {
@@ -42,31 +44,58 @@ export class SequenceSampler {
     this.#seen?.set(tokenId, (this.#seen.get(tokenId) ?? 0) + 1);
   }
 
-  /** The token at `position` of the sequence. logits (vocab) f32 stay as they are; `scratch` (vocab) f32 may be written. */
+  /**
+   * The token at `position` of the sequence, from a row of logits (rows, vocab) f32, which stay as they are; `scratch` (vocab)
+   * f32 may be written. Throws `numeric` where no token is possible.
+   */
   choose(
-    sampler: Sampler,
+    backend: Backend,
     {
       logits,
+      row,
       scratch,
       position,
       restrictions = nothing,
     }: {
-      logits: Float32Array;
-      scratch: Float32Array;
+      logits: Tensor;
+      row: number;
+      scratch: Tensor;
       position: number;
       restrictions?: Restrictions;
     },
   ): number {
-    const { temperature = 1, logitBias } = this.#sampling;
+    const { temperature = 1, topK = 0, topP = 1, minP = 0 } = this.#sampling;
     const draw = temperature === 0 ? 0 : uniform(this.#stream, position);
-    const { banned, mask } = restrictions;
-    if (!this.#seen && !logitBias && !banned && !mask) return sampler.choose(logits, this.#sampling, draw);
-    scratch.set(logits);
-    if (logitBias) for (const [id, bias] of logitBias) if (id < scratch.length) scratch[id]! += bias;
-    if (banned) for (const id of banned) scratch[id] = Number.NEGATIVE_INFINITY;
-    this.#penalise(scratch);
-    if (mask) applyMask(scratch, mask);
-    return sampler.choose(scratch, this.#sampling, draw);
+    const filters = { temperature, topK, topP, minP, draw };
+    const id = this.#changes(restrictions)
+      ? backend.sample({
+          logits: this.#changed(logits.rows(row, 1).f32(), scratch, restrictions),
+          row: 0,
+          ...filters,
+        })
+      : backend.sample({ logits, row, ...filters });
+    if (id < 0) {
+      throw new AtomError(
+        'numeric',
+        'no token is possible: every logit is NaN or minus infinity; the weights, their quantization or a grammar is broken',
+      );
+    }
+    return id;
+  }
+
+  #changes({ banned, mask }: Restrictions): boolean {
+    return Boolean(this.#seen ?? this.#sampling.logitBias ?? banned ?? mask);
+  }
+
+  #changed(logits: Float32Array, scratch: Tensor, { banned, mask }: Restrictions): Tensor {
+    const values = scratch.f32();
+    values.set(logits);
+    const { logitBias } = this.#sampling;
+    if (logitBias) for (const [id, bias] of logitBias) if (id < values.length) values[id]! += bias;
+    if (banned) for (const id of banned) values[id] = Number.NEGATIVE_INFINITY;
+    this.#penalise(values);
+    if (mask) applyMask(values, mask);
+    return scratch;
   }
 
   #penalise(logits: Float32Array): void {
@@ -86,6 +115,10 @@ function applyMask(logits: Float32Array, mask: Int32Array): void {
     const bits = mask[word]!;
     if (bits === -1) continue;
     const end = Math.min(logits.length, word * 32 + 32);
+    if (bits === 0) {
+      logits.fill(Number.NEGATIVE_INFINITY, word * 32, end);
+      continue;
+    }
     for (let id = word * 32; id < end; id++) {
       if ((bits & (1 << (id & 31))) === 0) logits[id] = Number.NEGATIVE_INFINITY;
     }

@@ -5,7 +5,6 @@ import type { Tensor } from '../backend/tensor.ts';
 import { AtomError } from '../errors.ts';
 import { BatchBuffer } from '../model/batch-buffer.ts';
 import type { Model } from '../model/model.ts';
-import { Sampler } from './sampler.ts';
 import type { SamplingOptions } from './sampling-options.ts';
 import { SequenceSampler } from './sequence-sampler.ts';
 
@@ -26,8 +25,8 @@ export class Session implements Disposable {
   readonly #buffer: BatchBuffer;
   readonly #row: Tensor; // (1) i32
   readonly #blocks: Int32Array;
-  readonly #sampler: Sampler;
-  readonly #scratch: Float32Array; // (vocab)
+  readonly #backend: Backend;
+  readonly #scratch: Tensor; // (vocab) f32
   #cached: number[] = [];
 
   constructor({
@@ -46,8 +45,8 @@ export class Session implements Disposable {
     });
     this.#row = backend.allocate('i32', [1]);
     this.#blocks = Int32Array.from({ length: numBlocks }, (_, block) => block);
-    this.#sampler = new Sampler(model.config.vocabSize);
-    this.#scratch = new Float32Array(model.config.vocabSize);
+    this.#backend = backend;
+    this.#scratch = backend.allocate('f32', [model.config.vocabSize]);
   }
 
   /**
@@ -72,7 +71,12 @@ export class Session implements Disposable {
       if (signal?.aborted)
         throw new AtomError('cancelled', 'generation was interrupted', { cause: signal.reason });
       const logits = this.#logitsAfter(ids);
-      const next = own.choose(this.#sampler, { logits, scratch: this.#scratch, position: ids.length });
+      const next = own.choose(this.#backend, {
+        logits,
+        row: 0,
+        scratch: this.#scratch,
+        position: ids.length,
+      });
       if (stopTokenIds.includes(next)) return;
       ids.push(next);
       own.see(next);
@@ -80,8 +84,8 @@ export class Session implements Disposable {
     }
   }
 
-  /** Logits of the token after `ids`: (vocab) f32. What the cache does not hold yet is run in steps. */
-  #logitsAfter(ids: readonly number[]): Float32Array {
+  /** Logits of the token after `ids`: (1, vocab) f32. What the cache does not hold yet is run in steps. */
+  #logitsAfter(ids: readonly number[]): Tensor {
     let start = commonPrefix(this.#cached, ids);
     // The last token is always run: its hidden state gives the logits.
     start = Math.min(start, ids.length - 1);
@@ -98,11 +102,11 @@ export class Session implements Disposable {
       start += rows;
     }
     this.#row.i32()[0] = rows - 1;
-    return this.#model.logits({ outputRows: this.#row, numOutputs: 1 }).f32();
+    return this.#model.logits({ outputRows: this.#row, numOutputs: 1 });
   }
 
   [Symbol.dispose](): void {
-    for (const resource of [this.#cache, this.#buffer, this.#row]) resource[Symbol.dispose]();
+    for (const resource of [this.#cache, this.#buffer, this.#row, this.#scratch]) resource[Symbol.dispose]();
   }
 }
 

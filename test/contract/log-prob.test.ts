@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { logProb as reference } from '../../src/backend/reference/log-prob.ts';
+import { logTotal, logProb as reference } from '../../src/backend/reference/log-prob.ts';
 import { cpuBackends, gaussians, tensorOf } from './backends.ts';
 
 describe.each(cpuBackends)('logProb on $isa', ({ backend }) => {
@@ -22,6 +22,10 @@ describe.each(cpuBackends)('logProb on $isa', ({ backend }) => {
     for (const [row, value] of expected.f32().entries()) {
       // One rounding of the result and the error of a float exponential.
       expect(Math.abs(out.f32()[row]! - value)).toBeLessThan(1e-6 * Math.max(1, Math.abs(value)));
+      const total = logTotal({ logits, row });
+      expect(Math.abs(backend.logTotal({ logits, row }) - total)).toBeLessThan(
+        1e-6 * Math.max(1, Math.abs(total)),
+      );
     }
   });
 
@@ -31,6 +35,7 @@ describe.each(cpuBackends)('logProb on $isa', ({ backend }) => {
     using out = tensorOf('f32', [2], [0, 0]);
     backend.logProb({ logits, tokenIds, out, rows: 2 });
     expect(out.f32()[0]).toBeNaN();
+    expect(backend.logTotal({ logits, row: 0 })).toBeNaN();
     expect(out.f32()[1]).toBeCloseTo(-Math.log(3), 6);
   });
 });

@@ -1,6 +1,6 @@
 // The CPU backend: native kernels of one instruction set behind the contract.
 // Each operator's checks live in a file beside this one; here they are only gathered.
-import type { Activation, Backend, KvCache, LinearWeight, MappedFile } from '../backend.ts';
+import type { Activation, Backend, KvCache, LinearWeight, MappedFile, SampleArgs } from '../backend.ts';
 import type { DType, Tensor } from '../tensor.ts';
 import { activationBytes, CpuActivation } from './activation.ts';
 import { AttentionState, attention, ropeAppendKv } from './attention.ts';
@@ -10,10 +10,11 @@ import { gptqColumns } from './gptq.ts';
 import { inverseCholesky } from './inverse-cholesky.ts';
 import { CpuKvCache, cpuKvCache } from './kv-cache.ts';
 import { linear, linearSiluMul, loadLinear } from './linear.ts';
-import { logProb } from './log-prob.ts';
+import { logProb, logTotal } from './log-prob.ts';
 import { allocateTensor, mapFile } from './memory.ts';
 import { chooseIsa, type NativeOperators, nativeAddon } from './native.ts';
 import { embed, rmsNorm, siluMul } from './rows.ts';
+import { sample } from './sample.ts';
 import { columnStatistics, syrk } from './statistics.ts';
 
 /** The arguments of an operator of the contract. */
@@ -101,6 +102,14 @@ export class CpuBackend implements Backend {
 
   logProb(args: Args<'logProb'>): void {
     logProb(this.#now(), args);
+  }
+
+  logTotal(args: Args<'logTotal'>): number {
+    return logTotal(this.#now(), args);
+  }
+
+  sample(args: SampleArgs): number {
+    return sample(this.#now(), args);
   }
 
   fakeQuant(args: Args<'fakeQuant'>): void {
