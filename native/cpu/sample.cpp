@@ -14,9 +14,11 @@ namespace {
 // Sums are taken in floats over a block, and in double over the blocks: a vocabulary is too long for floats alone.
 constexpr int64_t kBlock = 256;
 static_assert(kBlock % kLanes == 0);
+// Where sums are only compared, over longer ones.
+constexpr int64_t kLong = 4 * kBlock;
 
-// Candidates for the least probable token that a filter keeps, once they are so few, are looked at alone.
-constexpr int64_t kFew = 1024;
+// So few weights are passed over in no time: taking out those that matter would cost more.
+constexpr int64_t kFew = 512;
 
 /// What a filter counts: tokens, or their weights.
 struct Amount {
@@ -43,9 +45,9 @@ class Weights {
  public:
   explicit Weights(int64_t vocab)
       : blocks_((vocab + kBlock - 1) / kBlock),
-        values_(thread_scratch(static_cast<size_t>(blocks_ * kBlock + 2 * blocks_ + kFew + 2 * kLanes))),
+        values_(thread_scratch(static_cast<size_t>(2 * blocks_ * (kBlock + 1) + 2 * kLanes))),
         sums_(reinterpret_cast<double*>(values_ + blocks_ * kBlock)),
-        few_(values_ + blocks_ * kBlock + 2 * blocks_) {}
+        candidates_(values_ + blocks_ * (kBlock + 2)) {}
 
   /// exp((logits - largest) * factor), and 0 below `least`.
   void fill(const float* logits, int64_t vocab, float largest, float factor, float least) {
@@ -69,13 +71,14 @@ class Weights {
     int32_t low = 1, high = bits_of(2.0f);
     Amount below_low = from(values_, blocks_ * kBlock, float_of(low)), at_high{0, 0};
     if (below_low.of(by_weight) <= limit) return;
+    // Those that may be it are taken out whenever they are few enough among those looked at.
     const float* values = values_;
     int64_t count = blocks_ * kBlock;
-    Amount apart{0, 0};  // of those above the few
+    Amount apart{0, 0};  // of those that lie above
     while (high - low > 1) {
-      if (values == values_ && below_low.tokens - at_high.tokens <= kFew) {
-        count = gather(float_of(low), float_of(high));
-        values = few_;
+      if (count > kFew && below_low.tokens - at_high.tokens <= count / 4) {
+        count = take_out(values, count, float_of(low), float_of(high));
+        values = candidates_;
         apart = at_high;
       }
       const int32_t middle = low + (high - low) / 2;
@@ -130,31 +133,31 @@ class Weights {
 
   /// Of tokens that weigh at least so much; `count` is a multiple of a vector.
   static Amount from(const float* values, int64_t count, float least) {
-    Amount all{0, 0};
-    for (int64_t block = 0; block < count; block += kBlock) {
+    VecI tokens = {};
+    double weight = 0;
+    for (int64_t block = 0; block < count; block += kLong) {
       VecF sum = {};
-      VecI tokens = {};
-      for (int64_t i = block; i < std::min(block + kBlock, count); i += kLanes) {
+      for (int64_t i = block; i < std::min(block + kLong, count); i += kLanes) {
         const VecF value = load(values + i);
         const VecI heavy = value >= least;
         tokens -= heavy;
         sum += heavy ? value : VecF{};
       }
-      all.tokens += static_cast<int64_t>(sum_lanes(__builtin_convertvector(tokens, VecF)));
-      all.weight += static_cast<double>(sum_lanes(sum));
+      weight += static_cast<double>(sum_lanes(sum));
     }
-    return all;
+    return {static_cast<int64_t>(sum_lanes(__builtin_convertvector(tokens, VecF))), weight};
   }
 
-  /// Copies the weights in [low, high) to `few_`, with zeros up to a whole vector; gives their number so.
-  int64_t gather(float low, float high) {
-    int64_t count = 0;
-    for (int64_t i = 0; i < blocks_ * kBlock; i += kLanes) {
-      const VecF value = load(values_ + i);
-      count += store_some(few_ + count, value, (value >= low) & (value < high));
+  /// Copies those in [low, high) to `candidates_`, where they may lie already, with zeros up to a whole vector; gives their
+  /// number so.
+  int64_t take_out(const float* values, int64_t count, float low, float high) {
+    int64_t taken = 0;
+    for (int64_t i = 0; i < count; i += kLanes) {
+      const VecF value = load(values + i);
+      taken += store_some(candidates_ + taken, value, (value >= low) & (value < high));
     }
-    const int64_t whole = (count + kLanes - 1) / kLanes * kLanes;
-    std::fill(few_ + count, few_ + whole, 0.0f);
+    const int64_t whole = (taken + kLanes - 1) / kLanes * kLanes;
+    std::fill(candidates_ + taken, candidates_ + whole, 0.0f);
     return whole;
   }
 
@@ -173,8 +176,8 @@ class Weights {
 
   int64_t blocks_;
   float* values_;
-  double* sums_;  // (blocks)
-  float* few_;    // (kFew, and two vectors more)
+  double* sums_;       // (blocks)
+  float* candidates_;  // as many as there are values, and two vectors more
   double total_ = 0;
 };
 

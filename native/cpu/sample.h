@@ -13,7 +13,7 @@ namespace atom {
 //   Of equals the lower id is the more probable one; the best token stays whatever filters say. `draw` in [0, 1) falls upon
 //   a token of those left, which lie side by side by id, each as wide as it is probable. Temperature 0 takes the best.
 //
-//   cost: 12 bytes and an exponential per logit; with top_k or top_p 4 bytes more for each of about 15 passes, from cache
+//   cost: 12 bytes and an exponential per logit; with top_k or top_p about six passes more, from cache
 using SampleFn = int64_t(const float* logits, int64_t vocab, double temperature, int64_t top_k, double top_p, double min_p,
                          double draw);
 

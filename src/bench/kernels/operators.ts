@@ -3,7 +3,7 @@ import type { Backend } from '../../backend/backend.ts';
 import { attentionCases, attentionStoreCases, ropeAppendKvCases } from './cache-operators.ts';
 import { headSchemes, linearCases, linearSchemes } from './linears.ts';
 import type { CaseGroup } from './measure.ts';
-import { rmsNormCases, siluMulCases } from './row-operators.ts';
+import { rmsNormCases, sampleCases, samplings, siluMulCases } from './row-operators.ts';
 import type { DecoderShape, LinearShape } from './shapes.ts';
 
 /** Kinds of linear, all timed on the same matrices in turn. */
@@ -58,6 +58,12 @@ export const decoderOperators: Readonly<Record<string, Operator>> = {
           shape: { inFeatures: shape.hiddenSize, outFeatures: shape.vocabSize },
           rows: few,
         }),
+      ),
+    ),
+  sample: (backend, { shape, rows }) =>
+    upTo(mostSampled, rows).flatMap((few) =>
+      (Object.keys(samplings) as (keyof typeof samplings)[]).map((name) =>
+        sampleCases(backend, { name, shape, rows: few }),
       ),
     ),
 };
