@@ -2,18 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "simd.h"
+#include "logits.h"
 #include "threads.h"
 
 namespace atom::ATOM_ISA {
 
 namespace {
-
-// Sums are taken in floats over a block, and in double over the blocks: a float sum over a vocabulary of 100,000 would cost
-// three digits.
-constexpr int64_t kBlock = 256;
 
 /// Sum of e^(x - largest), NaN where an x is.
 double sum_of_exponentials(const float* x, int64_t count, float largest) {
@@ -32,11 +27,7 @@ double sum_of_exponentials(const float* x, int64_t count, float largest) {
 }  // namespace
 
 double log_total(const float* logits, int64_t vocab) {
-  VecF peaks = broadcast(-std::numeric_limits<float>::infinity());
-  int64_t i = 0;
-  for (; i + kLanes <= vocab; i += kLanes) peaks = maximum(load(logits + i), peaks);
-  float largest = max_lanes(peaks);
-  for (; i < vocab; ++i) largest = std::max(largest, logits[i]);
+  const float largest = largest_of(logits, vocab);
   return largest + std::log(sum_of_exponentials(logits, vocab, largest));
 }
 

@@ -4,17 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "logits.h"
 #include "memory.h"
-#include "simd.h"
 
 namespace atom::ATOM_ISA {
 
 namespace {
 
-// Sums are taken in floats over a block, and in double over the blocks: a vocabulary is too long for floats alone.
-constexpr int64_t kBlock = 256;
-static_assert(kBlock % kLanes == 0);
-// Where sums are only compared, over longer ones.
+// Where sums are only compared, they are taken over longer blocks.
 constexpr int64_t kLong = 4 * kBlock;
 
 // So few weights are passed over in no time: taking out those that matter would cost more.
@@ -180,15 +177,6 @@ class Weights {
   float* candidates_;  // as many as there are values, and two vectors more
   double total_ = 0;
 };
-
-float largest_of(const float* logits, int64_t vocab) {
-  VecF peaks = broadcast(-std::numeric_limits<float>::infinity());
-  int64_t i = 0;
-  for (; i + kLanes <= vocab; i += kLanes) peaks = maximum(load(logits + i), peaks);  // the second, where one is NaN
-  float largest = max_lanes(peaks);
-  for (; i < vocab; ++i) largest = logits[i] > largest ? logits[i] : largest;
-  return largest;
-}
 
 }  // namespace
 
