@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "element_format.h"
 #include "logits.h"
 #include "memory.h"
 
@@ -29,12 +30,6 @@ float float_of(int32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
-}
-
-int32_t bits_of(float value) {
-  int32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits;
 }
 
 /// Weights of tokens, the best one's being 1, in whole blocks; 0: not to be taken.
@@ -65,7 +60,7 @@ class Weights {
   /// Leaves the most probable tokens, as few as reach `limit` in number or weight.
   void keep(double limit, bool by_weight) {
     // Positive floats are in the order of their bits: the weight of the last token that is kept lies in [low, high).
-    int32_t low = 1, high = bits_of(2.0f);
+    int32_t low = 1, high = static_cast<int32_t>(float_bits(2.0f));
     Amount below_low = from(values_, blocks_ * kBlock, float_of(low)), at_high{0, 0};
     if (below_low.of(by_weight) <= limit) return;
     // Those that may be it are taken out whenever they are few enough among those looked at.

@@ -109,3 +109,15 @@ test('steps of several batches, the later of them longer, leave the logits of on
   expect(together).toEqual(steps((body) => body()));
   for (const buffer of buffers) buffer[Symbol.dispose]();
 });
+
+test('a batch whose memory is freed is refused, also once it has been run', () => {
+  const path = resolve(import.meta.dirname, '../../models/tiny-classics');
+  using model = loadModel(path, { backend, compute: 'bf16', maxTokens: 8 });
+  using cache = model.createKvCache({ blockSize: 16, numBlocks: 1 });
+  using buffer = new BatchBuffer(backend, { maxTokens: 8, maxSequences: 1, maxBlocksPerSequence: 1 });
+  const positions = backend.allocate('i32', [8]);
+  const batch = { ...buffer.fill([{ tokenIds: [20], start: 0, blocks: [0] }]), positions };
+  model.run({ batch, cache });
+  positions[Symbol.dispose]();
+  expect(() => model.run({ batch, cache })).toThrow(expect.objectContaining({ code: 'use-after-free' }));
+});

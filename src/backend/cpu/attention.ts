@@ -27,22 +27,23 @@ export class AttentionState implements Disposable {
 
   /**
    * The BatchSpec of a batch in a cache, and the longest context of it. All layers of a step ask with the same two: it is
-   * checked and described the first time.
+   * checked the first time.
    */
   describe(operator: string, batch: Batch, cache: CpuKvCache): { address: number; longest: number } {
     if (batch !== this.#batch || cache !== this.#cache) {
       expectTensor(operator, 'positions', batch.positions, { dtypes: ['i32'], atLeast: batch.numTokens });
       this.#longest = longestContext(operator, batch, cache);
       this.#commands.run();
-      this.#spec.setInteger(0, batch.positions.address);
-      this.#spec.setInteger(1, batch.sequenceStart.address);
-      this.#spec.setInteger(2, batch.blockTable.address);
-      this.#spec.setInteger(3, batch.numTokens);
-      this.#spec.setInteger(4, batch.numSequences);
-      this.#spec.setInteger(5, batch.blockTable.shape[1]!);
       this.#batch = batch;
       this.#cache = cache;
     }
+    // Every time: an address is not given out once its memory is freed.
+    this.#spec.setInteger(0, batch.positions.address);
+    this.#spec.setInteger(1, batch.sequenceStart.address);
+    this.#spec.setInteger(2, batch.blockTable.address);
+    this.#spec.setInteger(3, batch.numTokens);
+    this.#spec.setInteger(4, batch.numSequences);
+    this.#spec.setInteger(5, batch.blockTable.shape[1]!);
     return { address: this.#spec.address, longest: this.#longest };
   }
 

@@ -1,6 +1,7 @@
 // Native operators that are called one by one, or noted down and called together: a step of a decoder is two hundred of them,
 // and each crossing finds the caches full of weights where JavaScript's code and objects were before (a microsecond or more
 // for every one). Noted down they are checked and listed in one go, and native code runs them without a break.
+import { allocateTensor } from './memory.ts';
 import { type NativeOperator, type NativeOperators, nativeAddon } from './native.ts';
 
 /** Numbers of a list: those of a decoder of 80 layers. What is more is run before the rest is noted down. */
@@ -9,8 +10,8 @@ const capacity = 1 << 14;
 export class CommandList implements Disposable {
   /** The operators given, which do as they do, or are noted down while `together` runs. */
   readonly operators: NativeOperators;
-  readonly #memory = nativeAddon().allocate(capacity * 8)!;
-  readonly #numbers = new Float64Array(this.#memory.buffer, 0, capacity);
+  readonly #memory = allocateTensor('u8', [capacity * 8]);
+  readonly #numbers = new Float64Array(this.#memory.bytes().buffer, 0, capacity);
   #length = 0;
   #open = false;
 
@@ -56,6 +57,6 @@ export class CommandList implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    nativeAddon().release(this.#memory.buffer);
+    this.#memory[Symbol.dispose]();
   }
 }
