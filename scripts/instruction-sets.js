@@ -21,7 +21,7 @@ const beyond = (plainer, name, flags, cpuinfo, arch = 'x64') => ({
 const avx2 = beyond(
   portable,
   'avx2',
-  ['-mavx2', '-mfma', '-mf16c', '-mbmi2'],
+  ['-mavx2', '-mfma', '-mf16c', '-mbmi2', '-mprfchw'],
   ['avx2', 'fma', 'f16c', 'bmi2'],
 );
 const avxvnni = beyond(avx2, 'avxvnni', ['-mavxvnni'], ['avx_vnni']);

@@ -5,6 +5,7 @@
 #include "element_format.h"
 #include "hadamard.h"
 #include "half.h"
+#include "integer_columns.h"
 #include "memory.h"
 
 namespace atom::ATOM_ISA {
@@ -32,31 +33,76 @@ void gather(const float* from, const int32_t* order, int64_t count, float* to) {
   for (; c < count; ++c) to[c] = from[order[c]];
 }
 
+/// The groups of a row, the outliers being the last.
+class Groups {
+ public:
+  explicit Groups(const ActivationSpec& spec)
+      : normal_(spec.channels - spec.outliers), outliers_(spec.outliers),
+        size_(group_size_of(static_cast<ElementFormat>(spec.format), spec.group_size, normal_)),
+        quantizer_{integer_bits(static_cast<ElementFormat>(spec.format)), static_cast<IntegerRange>(spec.range),
+                   static_cast<float>(spec.clip)},
+        outlier_quantizer_{8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip)} {}
+
+  int64_t start(int64_t g) const { return g * size_; }                      // channel in the order of the linear
+  int64_t position(int64_t g) const { return g * padded_channels(size_); }  // the same as stored
+  int64_t channels(int64_t g) const { return is_outliers(g) ? outliers_ : size_; }
+  int64_t size() const { return size_; }
+  /// Channels of groups [first, last) that are no outliers.
+  int64_t normal(int64_t first, int64_t last) const { return std::min(last * size_, normal_) - first * size_; }
+  const GroupQuantizer& quantizer(int64_t g) const { return is_outliers(g) ? outlier_quantizer_ : quantizer_; }
+
+ private:
+  bool is_outliers(int64_t g) const { return g * size_ >= normal_; }
+
+  int64_t normal_, outliers_, size_;
+  GroupQuantizer quantizer_, outlier_quantizer_;
+};
+
+int8_t* tile_codes(const ActivationSpec& spec, int64_t row) {
+  return static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes;
+}
+
 /// Quantizes groups [first, last) of a row, whose values in the order of the linear are x.
 void quantize_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, const float* x) {
-  const auto format = static_cast<ElementFormat>(spec.format);
-  const int64_t normal = spec.channels - spec.outliers, size = group_size_of(format, spec.group_size, normal);
-  const int bits = integer_bits(format);
-  const auto range = static_cast<IntegerRange>(spec.range);
-  int8_t* codes = static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes + row % kRowTile * kRun;
+  const Groups groups(spec);
+  int8_t* const codes = tile_codes(spec, row) + row % kRowTile * kRun;
   TileFactors* const factors = factors_of(spec.integers, row);
   const int64_t slot = row % kRowTile;
   // All scales first: each waits for its group's peak, and none of them for the codes of the group before.
-  const auto is_outliers = [&](int64_t g) { return g * size >= normal; };
   for (int64_t g = first; g < last; ++g) {
-    const float* const group = x + (g - first) * size;
-    factors[g].scales[slot] =
-        is_outliers(g) ? group_scale(group, spec.outliers, 8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip))
-                       : group_scale(group, size, bits, range, static_cast<float>(spec.clip));
+    const float* const group = x + groups.start(g - first);
+    const auto [low, peak] = range_of(group, groups.channels(g));
+    factors[g].scales[slot] = groups.quantizer(g).scale(low, peak);
   }
   for (int64_t g = first; g < last; ++g) {
-    const float* const group = x + (g - first) * size;
-    const int64_t position = g * padded_channels(size);
-    const float scale = factors[g].scales[slot];
-    factors[g].sums[slot] = is_outliers(g) ? store_codes(group, spec.outliers, 8, scale, codes, position)
-                                           : store_codes(group, size, bits, scale, codes, position);
+    const float* const group = x + groups.start(g - first);
+    factors[g].sums[slot] = store_codes(group, groups.channels(g), factors[g].scales[slot], groups.quantizer(g).top(), codes,
+                                        groups.position(g));
   }
 }
+
+#if defined(ATOM_BY_COLUMNS)
+/// The same of all rows of a tile, `stride` floats apart. Where they are in the order of an operator, `reorder` is not null.
+void quantize_tile(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, const float* x, int64_t stride,
+                   const int32_t* reorder) {
+  const Groups groups(spec);
+  const auto floats = [](int64_t channels) { return padded_channels(channels) * kColumnRows; };
+  const int64_t most = floats(std::max(groups.size(), spec.outliers));
+  float* const columns = column_scratch(static_cast<size_t>(most + (reorder ? floats(spec.channels) : 0)));
+  float* const moved = columns + most;
+  if (reorder) columns_of(x, stride, spec.channels, [](int64_t c) { return c; }, moved);
+  for (int64_t g = first; g < last; ++g) {
+    const int64_t channels = groups.channels(g), start = groups.start(g - first);
+    for (int64_t c = channels; c < padded_channels(channels); ++c) {
+      std::fill_n(columns + column_place(c) * kColumnRows, kColumnRows, 0.0f);
+    }
+    if (reorder) order_columns(moved, reorder + start, channels, columns);
+    else columns_of(x + start, stride, channels, column_place, columns);
+    quantize_columns(columns, channels, groups.quantizer(g), factors_of(spec.integers, row)[g], tile_codes(spec, row),
+                     groups.position(g));
+  }
+}
+#endif
 
 /// Quantizes a row of finished values.
 void store_integers(const ActivationSpec& spec, int64_t row, const float* values) {
@@ -65,11 +111,10 @@ void store_integers(const ActivationSpec& spec, int64_t row, const float* values
   float* own = second_scratch(static_cast<size_t>(spec.channels));
   if (spec.reorder) gather(values, spec.reorder, spec.channels, own);
   else std::copy(values, values + spec.channels, own);
-  store_groups(spec, row, 0, groups, own);
+  store_groups(spec, row, 1, 0, groups, own, 0);
 }
 
-}  // namespace
-
+/// Stores a row of finished values.
 void store_row(const ActivationSpec& spec, int64_t row, const float* values) {
   const int64_t channels = spec.channels;
   if (spec.kind == ActivationKind::integer) return store_integers(spec, row, values);
@@ -95,13 +140,27 @@ void store_row(const ActivationSpec& spec, int64_t row, const float* values) {
   }
 }
 
-void store_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, float* values) {
-  if (spec.hadamard) {
-    const int64_t normal = spec.channels - spec.outliers;
-    const int64_t size = group_size_of(static_cast<ElementFormat>(spec.format), spec.group_size, normal);
-    walsh_hadamard(values, std::min(last * size, normal) - first * size, size);
+}  // namespace
+
+void store_rows(const ActivationSpec& spec, int64_t row, int64_t count, const float* values) {
+#if defined(ATOM_BY_COLUMNS)
+  if (spec.kind == ActivationKind::integer && !spec.hadamard && count == kRowTile) {
+    return quantize_tile(spec, row, 0, spec.integers.groups, values, spec.channels, spec.reorder);
   }
-  quantize_groups(spec, row, first, last, values);
+#endif
+  for (int64_t r = 0; r < count; ++r) store_row(spec, row + r, values + r * spec.channels);
+}
+
+void store_groups(const ActivationSpec& spec, int64_t row, int64_t count, int64_t first, int64_t last, float* values,
+                  int64_t stride) {
+  if (spec.hadamard) {
+    const Groups groups(spec);
+    for (int64_t r = 0; r < count; ++r) walsh_hadamard(values + r * stride, groups.normal(first, last), groups.size());
+  }
+#if defined(ATOM_BY_COLUMNS)
+  if (count == kRowTile) return quantize_tile(spec, row, first, last, values, stride, nullptr);
+#endif
+  for (int64_t r = 0; r < count; ++r) quantize_groups(spec, row + r, first, last, values + r * stride);
 }
 
 }  // namespace atom::ATOM_ISA

@@ -27,29 +27,37 @@ struct ActivationSpec {
 
 namespace ATOM_ISA {
 
-/// Stores a finished row. `values` is what `row_target` gave.
-void store_row(const ActivationSpec& spec, int64_t row, const float* values);
+/// Stores `count` finished rows of a tile, the first of which is row `row`. `values` is what `row_target` gave for that.
+void store_rows(const ActivationSpec& spec, int64_t row, int64_t count, const float* values);
 
-/// Stores groups [first, last) of an integer row, the outliers being the last: for who finishes a row in pieces. `values`
-/// are those of the groups alone, in the order of the linear; they may change.
-void store_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, float* values);
+/// Stores groups [first, last) of such integer rows, the outliers being the last: for who finishes rows in pieces. `values`
+/// (count, stride) begin with those of the groups, in the order of the linear; they may change.
+void store_groups(const ActivationSpec& spec, int64_t row, int64_t count, int64_t first, int64_t last, float* values,
+                  int64_t stride);
 
 namespace {
 
-/// Where an operator may put row `row` so that `store_row` has nothing to move: the storage itself where it is f32 in
-/// natural order, else `scratch`.
+/// Where an operator may put row `row`, and those of its tile after it, so that `store_rows` has nothing to move: the storage
+/// itself where it is f32 in natural order, else `scratch`.
 inline float* row_target(const ActivationSpec& spec, int64_t row, float* scratch) {
   const bool in_place = (spec.kind == ActivationKind::f32 || spec.kind == ActivationKind::simulated) && !spec.reorder;
   return in_place ? static_cast<float*>(spec.storage) + row * spec.channels : scratch;
 }
 
-/// `body(row)` for every row that is to be stored. Where runs are shorter than cache lines, integer rows of a tile share
-/// them, so one thread takes them all. `work` estimates the operations of all rows together.
+/// Rows that operators finish together. Where runs are shorter than cache lines, integer rows of a tile share them, and are
+/// quantized together.
+inline int64_t rows_at_once(const ActivationSpec& spec) {
+  return spec.kind == ActivationKind::integer && kRun < 64 ? kRowTile : 1;
+}
+
+/// `body(row, count)` for the rows that are to be stored, as many at once as that. `work` estimates the operations of all
+/// rows together.
 template <class Body>
 inline void for_rows(const ActivationSpec& spec, int64_t rows, int64_t work, Body&& body) {
-  const int64_t step = spec.kind == ActivationKind::integer && kRun < 64 ? kRowTile : 1;
+  const int64_t step = rows_at_once(spec);
   parallel_for((rows + step - 1) / step, [&](int64_t task, int) {
-    for (int64_t row = task * step; row < std::min(rows, (task + 1) * step); ++row) body(row);
+    const int64_t row = task * step;
+    body(row, std::min(step, rows - row));
   }, work);
 }
 

@@ -141,7 +141,7 @@ void finish_rows(const Rows& rows, float* results, const ActivationSpec& out) {
   for (int64_t row = 0; row < rows.count; row += group) {
     float* const values = own ? own : results + rows.token(row) * rows.in.heads * dim + first;
     for (int64_t head = 0; head < group; ++head) rows.folded.finish(row + head, values + head * dim, dim);
-    if (own) store_groups(out, rows.token(row), first / size, (first + channels) / size, own);
+    if (own) store_groups(out, rows.token(row), 1, first / size, (first + channels) / size, own, 0);
   }
 }
 
@@ -184,19 +184,27 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
   const bool in_place = out->kind == ActivationKind::f32 && !out->reorder;
   const bool finished = in_place || finished_group(*out, in.group * dim) > 0;
   if (finished && list.parts == 0) return;
-  for_rows(*out, batch->tokens, batch->tokens * heads * dim * 16, [&](int64_t row) {
-    float* const values = results + row * heads * dim;
-    const Split split = list.splits[row];
-    if (finished && split.parts == 0) return;
-    for (int64_t head = 0; head < heads && split.parts > 0; ++head) {
-      const int64_t first = split.first * heads + head;
-      for (int64_t p = 1; p < split.parts; ++p) parts.fold(first, parts, first + p * split.stride * heads);
-      parts.finish(first, values + head * dim, dim);
+  for_rows(*out, batch->tokens, batch->tokens * heads * dim * 16, [&](int64_t row, int64_t count) {
+    const int64_t channels = heads * dim;
+    float* const values = results + row * channels;
+    for (int64_t r = 0; r < count; ++r) {
+      const Split split = list.splits[row + r];
+      for (int64_t head = 0; head < heads && split.parts > 0; ++head) {
+        const int64_t first = split.first * heads + head;
+        for (int64_t p = 1; p < split.parts; ++p) parts.fold(first, parts, first + p * split.stride * heads);
+        parts.finish(first, values + r * channels + head * dim, dim);
+      }
     }
-    if (in_place) return;
-    float* target = row_target(*out, row, values);
-    if (target != values) std::copy(values, values + out->channels, target);
-    store_row(*out, row, target);
+    const auto keep = [&](int64_t r, int64_t some) {
+      float* const from = values + r * channels;
+      float* const to = row_target(*out, row + r, from);
+      if (to != from) std::copy_n(from, some * channels, to);
+      store_rows(*out, row + r, some, to);
+    };
+    if (!finished) return keep(0, count);
+    for (int64_t r = 0; r < count && !in_place; ++r) {
+      if (list.splits[row + r].parts > 0) keep(r, 1);
+    }
   });
 }
 

@@ -84,6 +84,8 @@ inline auto reduced(Vector v, Combine&& combine) {
   return one[0];
 }
 
+constexpr int32_t kInfinityBits = 0x7f800000;  // of a magnitude: those of NaN are above
+
 struct GroupRange {
   float low, peak;  // peak NaN when any value is NaN or infinite
 };
@@ -106,17 +108,30 @@ inline GroupRange range_of(const float* x, int64_t count) {
   }
   float peak;
   std::memcpy(&peak, &peak_bits, sizeof peak);
-  return {lowest, peak_bits >= 0x7f800000 ? kNaN : peak};
+  return {lowest, peak_bits >= kInfinityBits ? kNaN : peak};
 }
 
-inline float group_scale(const float* x, int64_t count, int bits, IntegerRange range, float clip) {
-  const auto [low, peak] = range_of(x, count);
-  if (range == IntegerRange::symmetric) return symmetric_scale(peak, bits, clip);
-  if (std::isnan(peak)) return kNaN;
-  const float floored = std::max(peak, kSmallestPeak);
-  const float magnitude = (clip < 1 ? floored * clip : floored) / static_cast<float>(1 << (bits - 1));
-  return low == -peak ? magnitude : -magnitude;
-}
+/// How the values of a group become integers.
+struct GroupQuantizer {
+  int bits;
+  IntegerRange range;
+  float clip;
+
+  /// The scale of a group with this range, or those of several, one a lane.
+  template <class Float>
+  Float scale(Float low, Float peak) const {
+    const Float floored = peak > kSmallestPeak ? peak : Float{} + kSmallestPeak;
+    const Float covered = clip < 1 ? floored * clip : floored;
+    const auto finite = peak == peak;
+    if (range == IntegerRange::symmetric) return finite ? covered / top() : Float{} + kNaN;
+    // The value of largest magnitude gets the code -2^(bits-1), so the scale has the other sign.
+    const Float magnitude = covered / (top() + 1);
+    return finite ? (low == -peak ? magnitude : -magnitude) : Float{} + kNaN;
+  }
+
+  /// The largest code.
+  float top() const { return static_cast<float>((1 << (bits - 1)) - 1); }
+};
 
 /// `count` bytes of a row to where its channels from `position` on lie; both multiples of 4.
 inline void place_codes(const int8_t* bytes, int64_t count, int8_t* row, int64_t position) {
@@ -131,16 +146,18 @@ inline void place_codes(VecB codes, int8_t* row, int64_t position) {
   place_codes(bytes, sizeof codes, row, position);
 }
 
-/// Values in units of a scale, clamped to [-top - 1, top]; nothing else is between them and their codes.
+/// Values in units of scales, one a lane, clamped to [-top - 1, top]; nothing else is between them and their codes, which
+/// are 0 where a scale is NaN.
 struct Units {
-  float scale, top, reciprocal, certain;
-  bool usable;
+  VecF scales, reciprocals, certain;
+  VecI usable;
+  float top;
 
-  Units(float of, int bits) : scale(of), top(static_cast<float>((1 << (bits - 1)) - 1)), usable(!std::isnan(of)) {
+  Units(VecF of, float largest) : scales(of), usable(of == of), top(largest) {
     // A product with the reciprocal is within 2^-23 * 1.5 * 128 of the quotient, which divides far more slowly: between the
     // middles of two codes both round to the same one. A reciprocal that is a denormal is less exact than that.
-    reciprocal = 1 / scale;
-    certain = std::fabs(scale) < 0x1p125f ? 0.5f - 0x1p-14f : -1.0f;
+    reciprocals = 1 / scales;
+    certain = magnitude(scales) < 0x1p125f ? broadcast(0.5f - 0x1p-14f) : broadcast(-1.0f);
   }
 
   VecF clamped(VecF units) const { return minimum(maximum(units, broadcast(-top - 1)), broadcast(top)); }
@@ -148,24 +165,23 @@ struct Units {
   /// Codes of `Count` vectors from `x` on.
   template <int Count>
   [[gnu::always_inline]] void codes(const float* x, VecI* to) const {
-    if (!usable) return unroll<Count>([&](auto v) { to[v] = VecI{}; });
     VecF nearest[Count], farthest = {};
     unroll<Count>([&](auto v) {
-      const VecF units = clamped(load(x + v * kLanes) * reciprocal);
+      const VecF units = clamped(load(x + v * kLanes) * reciprocals);
       nearest[v] = round_half_even(units);
       farthest = maximum(farthest, magnitude(units - nearest[v]));
     });
     if (__builtin_expect(any_above(farthest, certain), 0)) {
-      unroll<Count>([&](auto v) { nearest[v] = round_half_even(clamped(load(x + v * kLanes) / scale)); });
+      unroll<Count>([&](auto v) { nearest[v] = round_half_even(clamped(load(x + v * kLanes) / scales)); });
     }
-    unroll<Count>([&](auto v) { to[v] = __builtin_convertvector(nearest[v], VecI); });
+    unroll<Count>([&](auto v) { to[v] = __builtin_convertvector(nearest[v], VecI) & usable; });
   }
 };
 
 /// Codes of one group, to where a row's channels from `position` on lie; zeros up to a multiple of 8. Gives their sum.
-inline int32_t store_codes(const float* x, int64_t count, int bits, float scale, int8_t* row, int64_t position) {
+inline int32_t store_codes(const float* x, int64_t count, float scale, float top, int8_t* row, int64_t position) {
   constexpr int64_t kWhole = kPacked * kLanes;
-  const Units units(scale, bits);
+  const Units units(broadcast(scale), top);
   VecI total = {};
   int64_t i = 0;
   for (; i + kWhole <= count; i += kWhole) {
@@ -188,7 +204,7 @@ inline int32_t store_codes(const float* x, int64_t count, int bits, float scale,
       store_bytes(bytes + i - start, codes);
     }
     for (; i < count; ++i) {
-      const auto code = units.usable ? static_cast<int32_t>(integer_code(x[i], scale, -units.top - 1, units.top)) : 0;
+      const auto code = std::isnan(scale) ? 0 : static_cast<int32_t>(integer_code(x[i], scale, -top - 1, top));
       bytes[i - start] = static_cast<int8_t>(code);
       rest += code;
     }

@@ -190,10 +190,12 @@ void linear_int_silu_mul(const ActivationSpec* x, const IntegerWeight* weight, c
     };
     multiply(begin, gate, [&] { return (channels + begin) / kPanel; });
     multiply(channels + begin, up, [&] { return next() * size / kPanel; });
-    for (int64_t r = 0; r < rows; ++r) {
-      float* const values = gate + r * width;
-      silu_mul_row(values, up + r * width, values, width);
-      store_groups(*out, block.row() + r, first, last, values);
+    const int64_t step = rows_at_once(*out);
+    for (int64_t row = 0; row < rows; row += step) {
+      const int64_t count = std::min(step, rows - row);
+      float* const values = gate + row * width;
+      silu_mul_row(values, up + row * width, values, count * width);
+      store_groups(*out, block.row() + row, count, first, last, values, width);
     }
   });
 }

@@ -131,6 +131,11 @@ float* second_scratch(size_t floats) {
   return scratch.at_least(floats);
 }
 
+float* column_scratch(size_t floats) {
+  static thread_local Scratch scratch;
+  return scratch.at_least(floats);
+}
+
 float* operator_scratch(size_t floats) {
   static thread_local Scratch scratch;
   return scratch.at_least(floats);

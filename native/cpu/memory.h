@@ -29,6 +29,8 @@ void prefetch_pages(void* address, size_t bytes);
 float* thread_scratch(size_t floats);
 /// Another such memory, for what finishes a row that lies in the first.
 float* second_scratch(size_t floats);
+/// Another, for the columns of rows that are quantized together (integer_columns.h).
+float* column_scratch(size_t floats);
 /// And one for what an operator keeps across its tasks: those that run on the calling thread do not touch it.
 float* operator_scratch(size_t floats);
 

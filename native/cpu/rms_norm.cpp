@@ -36,12 +36,14 @@ double mean_square(const float* x, int64_t cols) {
 void rms_norm(const float* x, const float* weight, float epsilon, const ActivationSpec* out, int64_t rows,
               const int32_t* picked) {
   const int64_t channels = out->channels;
-  for_rows(*out, rows, 4 * rows * channels, [=](int64_t row) {
-    const float* in = x + (picked ? picked[row] : row) * channels;
-    float* to = row_target(*out, row, thread_scratch(static_cast<size_t>(channels)));
-    const float scale = static_cast<float>(1.0 / std::sqrt(mean_square(in, channels) + epsilon));
-    for (int64_t i = 0; i < channels; ++i) to[i] = in[i] * scale * weight[i];
-    store_row(*out, row, to);
+  for_rows(*out, rows, 4 * rows * channels, [=](int64_t row, int64_t count) {
+    float* const to = row_target(*out, row, thread_scratch(static_cast<size_t>(count * channels)));
+    for (int64_t r = 0; r < count; ++r) {
+      const float* in = x + (picked ? picked[row + r] : row + r) * channels;
+      const float scale = static_cast<float>(1.0 / std::sqrt(mean_square(in, channels) + epsilon));
+      for (int64_t i = 0; i < channels; ++i) to[r * channels + i] = in[i] * scale * weight[i];
+    }
+    store_rows(*out, row, count, to);
   });
 }
 

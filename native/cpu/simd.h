@@ -113,14 +113,14 @@ inline VecF round_half_even(VecF v) { return (v + 12582912.0f) - 12582912.0f; }
 
 inline VecF magnitude(VecF v) { return (VecF)((VecI)v & 0x7fffffff); }
 
-/// Whether a lane of v is above the limit; none that is NaN is.
-inline bool any_above(VecF v, float limit) {
+/// Whether a lane of v is above its limit; none that is NaN is.
+inline bool any_above(VecF v, VecF limits) {
 #if defined(__AVX512F__)
-  return _mm512_cmp_ps_mask((__m512)v, _mm512_set1_ps(limit), _CMP_GT_OQ) != 0;
+  return _mm512_cmp_ps_mask((__m512)v, (__m512)limits, _CMP_GT_OQ) != 0;
 #elif defined(__AVX2__)
-  return _mm256_movemask_ps(_mm256_cmp_ps((__m256)v, _mm256_set1_ps(limit), _CMP_GT_OQ)) != 0;
+  return _mm256_movemask_ps(_mm256_cmp_ps((__m256)v, (__m256)limits, _CMP_GT_OQ)) != 0;
 #else
-  const VecI above = v > limit;
+  const VecI above = v > limits;
   return (above[0] | above[1] | above[2] | above[3]) != 0;
 #endif
 }
