@@ -90,14 +90,14 @@ void quantize_tile(const ActivationSpec& spec, int64_t row, int64_t first, int64
   const int64_t most = floats(std::max(groups.size(), spec.outliers));
   float* const columns = column_scratch(static_cast<size_t>(most + (reorder ? floats(spec.channels) : 0)));
   float* const moved = columns + most;
-  if (reorder) columns_of(x, stride, spec.channels, [](int64_t c) { return c; }, moved);
+  if (reorder) columns_of<natural_place>(x, stride, spec.channels, moved);
   for (int64_t g = first; g < last; ++g) {
     const int64_t channels = groups.channels(g), start = groups.start(g - first);
     for (int64_t c = channels; c < padded_channels(channels); ++c) {
       std::fill_n(columns + column_place(c) * kColumnRows, kColumnRows, 0.0f);
     }
     if (reorder) order_columns(moved, reorder + start, channels, columns);
-    else columns_of(x + start, stride, channels, column_place, columns);
+    else columns_of<column_place>(x + start, stride, channels, columns);
     quantize_columns(columns, channels, groups.quantizer(g), factors_of(spec.integers, row)[g], tile_codes(spec, row),
                      groups.position(g));
   }

@@ -28,8 +28,9 @@ typedef int32_t ColumnWords __attribute__((vector_size(4 * kColumnRows)));
 constexpr int kColumnsEach = kLanes / static_cast<int>(kColumnRows);  // channels that a vector holds
 static_assert(kRun == 4 && kRowTile < kColumnRows);
 
-/// Where channel `c` lies among the columns of a group.
+/// Where channel `c` lies among the columns of a group: it moves within its eight.
 constexpr int64_t column_place(int64_t c) { return kColumnsEach == 1 ? c : (c & ~7) + 2 * (c & 3) + (c >> 2 & 1); }
+constexpr int64_t natural_place(int64_t c) { return c; }
 
 /// Eight rows of eight values to columns.
 [[gnu::always_inline]] inline void transpose_columns(Column* v) {
@@ -52,9 +53,9 @@ constexpr int64_t column_place(int64_t c) { return kColumnsEach == 1 ? c : (c & 
   });
 }
 
-/// Columns of `channels` of the rows of a tile, `stride` floats apart: channel c at place(c). A last row is like that before.
-template <class Place>
-inline void columns_of(const float* rows, int64_t stride, int64_t channels, Place&& place, float* columns) {
+/// Columns of `channels` of the rows of a tile, `stride` floats apart: channel c at Place(c). A last row is like that before.
+template <int64_t (*Place)(int64_t)>
+inline void columns_of(const float* rows, int64_t stride, int64_t channels, float* columns) {
   const float* row[kColumnRows];
   for (int64_t r = 0; r < kColumnRows; ++r) row[r] = rows + std::min(r, kRowTile - 1) * stride;
   int64_t c = 0;
@@ -62,19 +63,21 @@ inline void columns_of(const float* rows, int64_t stride, int64_t channels, Plac
     Column v[8];
     unroll<8>([&](auto r) { std::memcpy(&v[r], row[r] + c, sizeof v[r]); });
     transpose_columns(v);
-    unroll<8>([&](auto i) { std::memcpy(columns + place(c + i) * kColumnRows, &v[i], sizeof v[i]); });
+    unroll<8>([&](auto i) { std::memcpy(columns + (c + Place(i)) * kColumnRows, &v[i], sizeof v[i]); });
   }
   for (; c < channels; ++c) {
-    for (int64_t r = 0; r < kColumnRows; ++r) columns[place(c) * kColumnRows + r] = row[r][c];
+    for (int64_t r = 0; r < kColumnRows; ++r) columns[Place(c) * kColumnRows + r] = row[r][c];
   }
 }
 
 /// Column order[c] to the place of channel c of a group.
 inline void order_columns(const float* columns, const int32_t* order, int64_t count, float* to) {
-  const auto move = [&](int64_t c) { std::memcpy(to + column_place(c) * kColumnRows, columns + order[c] * kColumnRows, sizeof(Column)); };
+  const auto move = [&](int64_t c, int64_t place) {
+    std::memcpy(to + place * kColumnRows, columns + order[c] * kColumnRows, sizeof(Column));
+  };
   int64_t c = 0;
-  for (; c + 8 <= count; c += 8) unroll<8>([&](auto i) { move(c + i); });
-  for (; c < count; ++c) move(c);
+  for (; c + 8 <= count; c += 8) unroll<8>([&](auto i) { move(c + i, c + column_place(i)); });
+  for (; c < count; ++c) move(c, column_place(c));
 }
 
 /// The columns that a vector holds.
