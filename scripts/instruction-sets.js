@@ -18,6 +18,7 @@ const beyond = (plainer, name, flags, cpuinfo, arch = 'x64') => ({
   cpuinfo: [...plainer.cpuinfo, ...cpuinfo],
 });
 
+// Lines that will be written are asked for as such (prfchw): processors that cannot, do nothing there.
 const avx2 = beyond(
   portable,
   'avx2',
