@@ -1,6 +1,7 @@
 #include "attention.h"
 
 #include <algorithm>
+#include <new>
 
 #include "attention_tiles.h"
 #include "attention_values.h"
@@ -12,6 +13,9 @@ namespace atom::ATOM_ISA {
 namespace {
 
 constexpr float kPerLn2 = 1.44269504f;
+
+// Rows of heads that are taken together.
+constexpr int64_t kRowsTogether = 64;
 
 /// Everything a task reads.
 struct Inputs {
@@ -40,15 +44,19 @@ struct Rows {
   SoftmaxSums folded;  // (count) of those before it
   Range* seen;         // (count) keys
 
-  Rows(const Inputs& inputs, const Tile& of, int64_t head_index)
+  static int64_t floats(const Inputs& in, const Tile& tile) {
+    const int64_t rows = tile.tokens * in.group, dim = in.kv.head_dim, width = value_width(dim);
+    constexpr int64_t kRangeFloats = sizeof(Range) / sizeof(float);
+    return 2 * rows * SoftmaxSums::record_floats(dim) + rows * width + padded(rows * 2 * width / 4) +
+           (2 + kRangeFloats) * padded(rows);
+  }
+
+  /// Takes `floats` at `at`.
+  Rows(const Inputs& inputs, const Tile& of, int64_t head_index, float* at)
       : in(inputs), tile(of), kv_head(head_index), count(of.tokens * inputs.group) {
     const int64_t dim = in.kv.head_dim, width = value_width(dim);
     const int64_t record = SoftmaxSums::record_floats(dim);
-    const auto padded = [](int64_t floats) { return (floats + 15) / 16 * 16; };
     const int64_t value_floats = count * width, plane_floats = padded(count * 2 * width / 4);
-    constexpr int64_t kRangeFloats = sizeof(Range) / sizeof(float);
-    float* at = thread_scratch(static_cast<size_t>(2 * count * record + value_floats + plane_floats +
-                                                   (2 + kRangeFloats) * padded(count)));
     sums = {at, record};
     folded = {at += count * record, record};
     queries.width = width;
@@ -69,11 +77,32 @@ struct Rows {
     }
   }
 
+  static int64_t padded(int64_t floats) { return (floats + 15) / 16 * 16; }
+
   int64_t token(int64_t row) const { return tile.first + row / in.group; }
   int64_t part(int64_t row, int64_t partition) const {
     return tile.part + (partition - tile.begin) * tile.tokens + row / in.group;
   }
   int64_t head(int64_t row) const { return kv_head * in.group + row % in.group; }
+};
+
+/// The rows of some heads of a tile, which are taken together: enough for memory to be read through them without a break, no
+/// more than second-level caches hold.
+class Heads {
+ public:
+  Heads(const Inputs& in, const Tile& tile, int64_t first, int64_t last) : count_(last - first) {
+    const int64_t each = Rows::floats(in, tile), list = count_ * static_cast<int64_t>(sizeof(Rows)) / 4;
+    float* const memory = thread_scratch(static_cast<size_t>(Rows::padded(list) + count_ * each));
+    rows_ = reinterpret_cast<Rows*>(memory);
+    for (int64_t i = 0; i < count_; ++i) new (rows_ + i) Rows(in, tile, first + i, memory + Rows::padded(list) + i * each);
+  }
+
+  Rows* begin() const { return rows_; }
+  Rows* end() const { return rows_ + count_; }
+
+ private:
+  Rows* rows_;
+  int64_t count_;
 };
 
 /// One step for rows [row, row + Count).
@@ -93,34 +122,48 @@ void take_step(const Rows& rows, Step& step, const Terms& terms, int64_t row) {
   add_values<Count>(step, terms, c, rows.sums, row);
 }
 
-/// The steps up to key `end` of the sequence, where a partition of it ends, for all rows.
-void take_partition(const Rows& rows, Steps& steps, int64_t end) {
-  for (int64_t row = 0; row < rows.count; ++row) rows.sums.clear(row);
-  Terms terms;
-  while (steps.next_start() < end) {
-    Step& step = steps.take();
-    terms.fill(step);
-    int64_t row = 0;
-    for (; row + 4 <= rows.count; row += 4) take_step<4>(rows, step, terms, row);
-    for (; row + 2 <= rows.count; row += 2) take_step<2>(rows, step, terms, row);
-    for (; row < rows.count; ++row) take_step<1>(rows, step, terms, row);
-  }
-  for (int64_t row = 0; row < rows.count; ++row) rows.sums.settle(row);
+/// Takes a step for all rows of a head.
+void take_head(const Rows& rows, Step& step, Terms& terms) {
+  terms.fill(step);
+  int64_t row = 0;
+  for (; row + 4 <= rows.count; row += 4) take_step<4>(rows, step, terms, row);
+  for (; row + 2 <= rows.count; row += 2) take_step<2>(rows, step, terms, row);
+  for (; row < rows.count; ++row) take_step<1>(rows, step, terms, row);
 }
 
-/// All steps of the task. Partitions are folded in order, or are left in `parts` where other tasks have the rest.
-void take_partitions(Rows& rows, Steps& steps, const SoftmaxSums& parts) {
-  const Tile& tile = rows.tile;
-  const int64_t end = rows.in.batch.positions[tile.first + tile.tokens - 1] + 1;
-  for (int64_t p = tile.begin; p < tile.end; ++p) {
-    take_partition(rows, steps, std::min((p + 1) * kPartitionKeys, end));
-    if (tile.part < 0 && p == tile.begin) {
-      std::swap(rows.sums, rows.folded);
-      continue;
+/// The steps up to key `end` of the sequence, where a partition of it ends, for all heads.
+void take_partition(const Heads& heads, Steps& steps, int64_t end) {
+  for (const Rows& rows : heads) {
+    for (int64_t row = 0; row < rows.count; ++row) rows.sums.clear(row);
+  }
+  Terms terms;
+  while (steps.next_start() < end) {
+    for (const Rows& rows : heads) {
+      const bool another = &rows + 1 != heads.end();
+      take_head(rows, &rows == heads.begin() ? steps.take(another) : steps.take_head(another), terms);
     }
-    for (int64_t row = 0; row < rows.count; ++row) {
-      if (tile.part < 0) rows.folded.fold(row, rows.sums, row);
-      else rows.sums.copy(row, parts, rows.part(row, p) * rows.in.heads + rows.head(row));
+  }
+  for (const Rows& rows : heads) {
+    for (int64_t row = 0; row < rows.count; ++row) rows.sums.settle(row);
+  }
+}
+
+/// All steps of the heads. Partitions are folded in order, or are left in `parts` where other tasks have the rest.
+void take_partitions(const Heads& heads, Steps& steps, const SoftmaxSums& parts) {
+  const Inputs& in = heads.begin()->in;
+  const Tile& tile = heads.begin()->tile;
+  const int64_t end = in.batch.positions[tile.first + tile.tokens - 1] + 1;
+  for (int64_t p = tile.begin; p < tile.end; ++p) {
+    take_partition(heads, steps, std::min((p + 1) * kPartitionKeys, end));
+    for (Rows& rows : heads) {
+      if (tile.part < 0 && p == tile.begin) {
+        std::swap(rows.sums, rows.folded);
+        continue;
+      }
+      for (int64_t row = 0; row < rows.count; ++row) {
+        if (tile.part < 0) rows.folded.fold(row, rows.sums, row);
+        else rows.sums.copy(row, parts, rows.part(row, p) * in.heads + rows.head(row));
+      }
     }
   }
 }
@@ -146,12 +189,12 @@ void finish_rows(const Rows& rows, float* results, const ActivationSpec& out) {
 }
 
 /// The steps over the keys of a tile's partitions that its rows look at.
-Steps steps_of(const Inputs& in, const Tile& tile, int64_t kv_head, bool head_follows) {
+Steps steps_of(const Inputs& in, const Tile& tile, int64_t kv_head) {
   const int64_t first = in.first_key(in.batch.positions[tile.first]);
   const int64_t begin = std::max(tile.begin * kPartitionKeys, first / kStepKeys * kStepKeys);
   const int64_t last = std::min<int64_t>(in.batch.positions[tile.first + tile.tokens - 1], tile.end * kPartitionKeys - 1);
   const int32_t* table = in.batch.block_table + tile.sequence * in.batch.table_stride;
-  return Steps(in.kv, table, kv_head, begin, first, last, head_follows);
+  return Steps(in.kv, table, kv_head, begin, first, last);
 }
 
 }  // namespace
@@ -165,18 +208,18 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
   const TileList list(*batch, kv.heads, in.group, window, heads * record);
   const SoftmaxSums parts{list.part_memory, record};
 
-  const int64_t heads_each = list.heads_per_task(kv.heads), tasks_each = kv.heads / heads_each;
+  const int64_t heads_each = list.heads_per_task(kv.heads), tasks_each = (kv.heads + heads_each - 1) / heads_each;
   parallel_for(list.count * tasks_each, [&](int64_t index, int) {
     const Tile& tile = list.tiles[index / tasks_each];
-    const int64_t first = index % tasks_each * heads_each, last = first + heads_each;
-    for (int64_t head = first; head < last; ++head) {
-      const bool another = head + 1 < last;
-      Steps steps = steps_of(in, tile, head, another);
-      if (head == first) steps.ask_for_next();
-      Rows rows(in, tile, head);
-      take_partitions(rows, steps, parts);
-      if (another) steps.ask_for_next();
-      if (tile.part < 0) finish_rows(rows, results, *out);
+    const int64_t together = std::max<int64_t>(kRowsTogether / (tile.tokens * in.group), 1);
+    const int64_t begin = index % tasks_each * heads_each, end = std::min(begin + heads_each, kv.heads);
+    for (int64_t first = begin; first < end; first += together) {
+      Steps steps = steps_of(in, tile, first);
+      steps.ask_for_first();
+      const Heads heads(in, tile, first, std::min(first + together, end));
+      take_partitions(heads, steps, parts);
+      if (tile.part >= 0) continue;
+      for (const Rows& rows : heads) finish_rows(rows, results, *out);
     }
   }, list.keys * (heads + kv.heads) * dim);
 

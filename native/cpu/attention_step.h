@@ -35,7 +35,7 @@ struct Step {
   int64_t start;               // position of the first key
   int slices;                  // that hold keys to look at
   uint8_t* at[kStepSlices];    // those past `slices` repeat an address
-  uint8_t* next[kStepSlices];  // the slices of the step after this
+  uint8_t* next[kStepSlices];  // the slices of what is taken after this: the next head's, or the next step's
   int64_t asked;               // bytes of each of those that were asked for
 
   /// Where vector `v` of the step's keys lies in its slice, in lanes.
@@ -83,41 +83,51 @@ struct Step {
   }
 };
 
-/// The steps over the slices of keys [first, last] of a sequence, from position `start` on, a multiple of a step. Their
-/// last step asks for the first of the head after, which lies head_bytes behind this one's, if its steps follow.
+/// The steps over the slices of keys [first, last] of a sequence, from position `start` on, a multiple of a step, for some of
+/// its heads, which lie in a block one behind the other: each step for all of them before the next. So memory is read
+/// through many heads' keys and values without a break, where one head's are a few pages' ends in each block: that is
+/// twice as slow where pages must be looked up.
 class Steps {
  public:
-  Steps(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t start, int64_t first, int64_t last,
-        bool head_follows)
+  Steps(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t start, int64_t first, int64_t last)
       : step_{kv, start - kStepKeys, 0, {}, {}, 0}, index_(start / kSliceTokens), begin_(first / kSliceTokens),
-        end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)),
-        head_follows_(head_follows) {
+        end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)) {
     look_ahead();
-    std::copy_n(step_.next, kStepSlices, first_);
+    std::copy_n(following_, kStepSlices, step_.next);
   }
 
-  /// Asks for the step that comes next: the first one where none was taken.
-  void ask_for_next() { step_.ask_for_rest(); }
+  /// Asks for the first step.
+  void ask_for_first() { step_.ask_for_rest(); }
 
   int64_t next_start() const { return step_.start + kStepKeys; }
 
-  Step& take() {
-    std::copy_n(step_.next, kStepSlices, step_.at);
+  /// The next step, of the first head. `another`: `take_head` comes after it.
+  Step& take(bool another) {
+    std::copy_n(following_, kStepSlices, step_.at);
     step_.start += kStepKeys;
-    if (head_follows_ && next_start() / kSliceTokens > end_) {
-      for (int i = 0; i < kStepSlices; ++i) step_.next[i] = first_[i] + step_.kv.head_bytes;
-    } else {
-      look_ahead();
-    }
     step_.slices = static_cast<int>(std::clamp<int64_t>(end_ + 1 - step_.start / kSliceTokens, 0, kStepSlices));
+    look_ahead();
+    return prepared(another);
+  }
+
+  /// The same step of the next head.
+  Step& take_head(bool another) {
+    for (uint8_t*& slice : step_.at) slice += step_.kv.head_bytes;
+    return prepared(another);
+  }
+
+ private:
+  Step& prepared(bool another) {
+    for (int i = 0; i < kStepSlices; ++i) {
+      step_.next[i] = another ? step_.at[i] + step_.kv.head_bytes : following_[i];
+    }
     step_.asked = 0;
     return step_;
   }
 
- private:
   // Outside of what is looked at, blocks may be gone: addresses there are of slices nearby, whose keys are masked.
   void look_ahead() {
-    for (uint8_t*& slice : step_.next) {
+    for (uint8_t*& slice : following_) {
       slice = cursor_.slice();
       if (index_ >= begin_ && index_ < end_) cursor_.advance();
       ++index_;
@@ -125,10 +135,9 @@ class Steps {
   }
 
   Step step_;
-  int64_t index_, begin_, end_;  // of slices
+  uint8_t* following_[kStepSlices];  // the slices of the next step, of the first head
+  int64_t index_, begin_, end_;      // of slices
   SliceCursor cursor_;
-  bool head_follows_;
-  uint8_t* first_[kStepSlices];  // the slices of the first step
 };
 
 alignas(64) constexpr int32_t kCount[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

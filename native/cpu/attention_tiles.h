@@ -24,8 +24,6 @@ constexpr int64_t kRowsPerTask = 32;
 // give each thread a few tasks to even out, and pieces of at most so many partitions.
 constexpr int64_t kSplitTokens = 8;
 constexpr int64_t kTasksPerThread = 4;
-// Where each thread has so many tiles, a task is one with all its heads.
-constexpr int64_t kTilesPerThread = 8;
 constexpr int64_t kPartitionsPerTask = 16;
 
 /// Query tokens [first, first + tokens) of the batch, all of one sequence, against partitions [begin, end) of it.
@@ -96,8 +94,11 @@ class TileList {
     });
   }
 
-  /// Heads of a tile that a task takes one after the other, of `kv_heads`.
-  int64_t heads_per_task(int64_t kv_heads) const { return count >= kTilesPerThread * thread_count() ? kv_heads : 1; }
+  /// Heads of a tile that a task takes, of `kv_heads`: all of them where there are tiles enough.
+  int64_t heads_per_task(int64_t kv_heads) const {
+    const int64_t tasks = kTasksPerThread * thread_count();
+    return std::clamp<int64_t>(kv_heads * count / tasks, 1, kv_heads);
+  }
 
  private:
   const BatchSpec& batch_;
