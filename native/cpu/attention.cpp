@@ -244,8 +244,9 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
       if (to != from) std::copy_n(from, some * channels, to);
       store_rows(*out, row + r, some, to);
     };
+    if (in_place) return;
     if (!finished) return keep(0, count);
-    for (int64_t r = 0; r < count && !in_place; ++r) {
+    for (int64_t r = 0; r < count; ++r) {
       if (list.splits[row + r].parts > 0) keep(r, 1);
     }
   });

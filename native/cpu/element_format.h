@@ -55,21 +55,33 @@ inline float integer_code(float x, float scale, float low, float high) {
   return round_half_even(std::min(std::max(x / scale, low), high));
 }
 
-inline float symmetric_scale(float peak, int bits, float clip) {
-  if (std::isnan(peak)) return kNaN;
-  const float floored = std::max(peak, kSmallestPeak);
-  return (clip < 1 ? floored * clip : floored) / static_cast<float>((1 << (bits - 1)) - 1);
+// Scales of one group, or of several, one a lane.
+
+/// A scale with which the peak gets the code `top`; NaN where the peak is.
+template <class Float>
+inline Float scale_to(Float peak, float top, float clip) {
+  const Float floored = peak > kSmallestPeak ? peak : Float{} + kSmallestPeak;
+  const Float scale = (clip < 1 ? floored * clip : floored) / top;
+  return peak == peak ? scale : Float{} + kNaN;
+}
+
+template <class Float>
+inline Float symmetric_scale(Float peak, int bits, float clip) {
+  return scale_to(peak, static_cast<float>((1 << (bits - 1)) - 1), clip);
 }
 
 /// The value of largest magnitude gets the code -2^(bits-1), so the scale has the other sign (src/numerics/symmetric.ts).
+/// `low`: the least of the values and 0.
+template <class Float>
+inline Float signed_scale_of(Float low, Float peak, int bits, float clip) {
+  const Float scale = scale_to(peak, static_cast<float>(1 << (bits - 1)), clip);
+  return low == -peak ? scale : -scale;
+}
+
 inline float signed_scale(const float* x, int64_t count, int bits, float clip) {
-  const float peak = peak_of(x, count);
-  if (std::isnan(peak)) return kNaN;
   float low = 0;
   for (int64_t i = 0; i < count; ++i) low = std::min(low, x[i]);
-  const float floored = std::max(peak, kSmallestPeak);
-  const float magnitude = (clip < 1 ? floored * clip : floored) / static_cast<float>(1 << (bits - 1));
-  return low == -peak ? magnitude : -magnitude;
+  return signed_scale_of(low, peak_of(x, count), bits, clip);
 }
 
 inline void fill(float* out, int64_t count, float value) { std::fill(out, out + count, value); }

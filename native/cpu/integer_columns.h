@@ -1,7 +1,7 @@
 // The rows of a tile quantized together, where one after the other (integer_row.h) would move every value alone: a vector
 // holds the same channel of all of them.
 //
-//   rows      (count, channels) f32
+//   rows      (7, channels) f32
 //   columns   (channels, 8 rows) f32: to reorder channels is to move 32 bytes for each
 //   words     (channels / 4, 8 rows): a row's codes of four channels in a lane, as tiles of linear_int have them
 //
@@ -111,16 +111,11 @@ inline VecF repeated(Half column) {
 
 /// Scales of a group, of all rows; `values` of them are in its columns.
 inline Column column_scales(const float* columns, int64_t values, const GroupQuantizer& quantizer) {
-  VecF low = {};
-  VecI largest = {};
-  for (int64_t i = 0; i < values; i += kLanes) {
-    const VecF v = load(columns + i);
-    const VecI bits = (VecI)magnitude(v);
-    low = minimum(v, low);
-    largest = bits > largest ? bits : largest;
-  }
-  const Column lows = combined<Column>(low, [](Column a, Column b) { return a < b ? a : b; });
-  const ColumnWords peaks = combined<ColumnWords>(largest, [](ColumnWords a, ColumnWords b) { return a > b ? a : b; });
+  LaneRanges lanes;
+  for (int64_t i = 0; i < values; i += kLanes) lanes.take(load(columns + i));
+  const Column lows = combined<Column>(lanes.low, [](Column a, Column b) { return a < b ? a : b; });
+  const ColumnWords peaks =
+      combined<ColumnWords>(lanes.peak_bits, [](ColumnWords a, ColumnWords b) { return a > b ? a : b; });
   return quantizer.scale(lows, peaks >= kInfinityBits ? Column{} + kNaN : (Column)peaks);
 }
 

@@ -90,18 +90,24 @@ struct GroupRange {
   float low, peak;  // peak NaN when any value is NaN or infinite
 };
 
-inline GroupRange range_of(const float* x, int64_t count) {
+/// The range of what each lane has seen. Magnitudes order like their bits, and those of NaN and infinity are the largest.
+struct LaneRanges {
   VecF low = {};
-  VecI largest = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    const VecF v = load(x + i);
+  VecI peak_bits = {};
+
+  void take(VecF v) {
     const VecI bits = (VecI)magnitude(v);
     low = minimum(v, low);
-    largest = bits > largest ? bits : largest;
+    peak_bits = bits > peak_bits ? bits : peak_bits;
   }
-  float lowest = reduced(low, [](auto a, auto b) { return a < b ? a : b; });
-  int32_t peak_bits = reduced(largest, [](auto a, auto b) { return a > b ? a : b; });
+};
+
+inline GroupRange range_of(const float* x, int64_t count) {
+  LaneRanges lanes;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) lanes.take(load(x + i));
+  float lowest = reduced(lanes.low, [](auto a, auto b) { return a < b ? a : b; });
+  int32_t peak_bits = reduced(lanes.peak_bits, [](auto a, auto b) { return a > b ? a : b; });
   for (; i < count; ++i) {
     lowest = std::min(lowest, x[i]);
     peak_bits = std::max(peak_bits, static_cast<int32_t>(float_bits(x[i]) & 0x7fffffffu));
@@ -120,13 +126,7 @@ struct GroupQuantizer {
   /// The scale of a group with this range, or those of several, one a lane.
   template <class Float>
   Float scale(Float low, Float peak) const {
-    const Float floored = peak > kSmallestPeak ? peak : Float{} + kSmallestPeak;
-    const Float covered = clip < 1 ? floored * clip : floored;
-    const auto finite = peak == peak;
-    if (range == IntegerRange::symmetric) return finite ? covered / top() : Float{} + kNaN;
-    // The value of largest magnitude gets the code -2^(bits-1), so the scale has the other sign.
-    const Float magnitude = covered / (top() + 1);
-    return finite ? (low == -peak ? magnitude : -magnitude) : Float{} + kNaN;
+    return range == IntegerRange::symmetric ? symmetric_scale(peak, bits, clip) : signed_scale_of(low, peak, bits, clip);
   }
 
   /// The largest code.
