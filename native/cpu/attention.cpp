@@ -205,7 +205,7 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
   const int64_t dim = kv.head_dim;
   const Inputs in{qkv, heads, heads / kv.heads, scale, *batch, kv, window};
   const int64_t record = SoftmaxSums::record_floats(dim);
-  const TileList list(*batch, kv.heads, in.group, window, heads * record);
+  const TileList list(*batch, in.group, window, heads * record);
   const SoftmaxSums parts{list.part_memory, record};
 
   const int64_t heads_each = list.heads_per_task(kv.heads), tasks_each = (kv.heads + heads_each - 1) / heads_each;
@@ -223,28 +223,30 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
     }
   }, list.keys * (heads + kv.heads) * dim);
 
-  // Heads of a row come from different tasks: where those did not finish it, it is stored once all are there.
+  // What several tasks have of a row's heads is folded once all are there.
+  parallel_for(list.parts > 0 ? batch->tokens * kv.heads : 0, [&](int64_t index, int) {
+    const int64_t row = index / kv.heads, first_head = index % kv.heads * in.group;
+    const Split split = list.splits[row];
+    for (int64_t head = first_head; head < first_head + in.group && split.parts > 0; ++head) {
+      const int64_t first = split.first * heads + head;
+      for (int64_t p = 1; p < split.parts; ++p) parts.fold(first, parts, first + p * split.stride * heads);
+      parts.finish(first, results + (row * heads + head) * dim, dim);
+    }
+  }, list.parts * heads * dim * 16);
+
+  // Heads of a row come from different tasks: where those did not finish it, it is stored now.
   const bool in_place = out->kind == ActivationKind::f32 && !out->reorder;
-  const bool finished = in_place || finished_group(*out, in.group * dim) > 0;
-  if (finished && list.parts == 0) return;
+  const bool finished = finished_group(*out, in.group * dim) > 0;
+  if (in_place || (finished && list.parts == 0)) return;
   for_rows(*out, batch->tokens, batch->tokens * heads * dim * 16, [&](int64_t row, int64_t count) {
     const int64_t channels = heads * dim;
     float* const values = results + row * channels;
-    for (int64_t r = 0; r < count; ++r) {
-      const Split split = list.splits[row + r];
-      for (int64_t head = 0; head < heads && split.parts > 0; ++head) {
-        const int64_t first = split.first * heads + head;
-        for (int64_t p = 1; p < split.parts; ++p) parts.fold(first, parts, first + p * split.stride * heads);
-        parts.finish(first, values + r * channels + head * dim, dim);
-      }
-    }
     const auto keep = [&](int64_t r, int64_t some) {
       float* const from = values + r * channels;
       float* const to = row_target(*out, row + r, from);
       if (to != from) std::copy_n(from, some * channels, to);
       store_rows(*out, row + r, some, to);
     };
-    if (in_place) return;
     if (!finished) return keep(0, count);
     for (int64_t r = 0; r < count; ++r) {
       if (list.splits[row + r].parts > 0) keep(r, 1);

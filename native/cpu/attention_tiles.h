@@ -21,7 +21,8 @@ constexpr int64_t kPartitionKeys = 512;
 // stay in the first-level cache.
 constexpr int64_t kRowsPerTask = 32;
 // Chunks of at most so many tokens (decodes, drafts to verify) are split over their context, into as many pieces as
-// give each thread a few tasks to even out, and pieces of at most so many partitions.
+// give each thread a few tasks to even out, and pieces of at most so many partitions. Context is split before heads are:
+// a block holds its heads one behind the other, and is read through without a break by a task that has them all.
 constexpr int64_t kSplitTokens = 8;
 constexpr int64_t kTasksPerThread = 4;
 constexpr int64_t kPartitionsPerTask = 16;
@@ -47,11 +48,11 @@ class TileList {
   int64_t keys = 0;    // that the rows look at, together
   float* part_memory;  // (parts, part_floats)
 
-  TileList(const BatchSpec& batch, int64_t kv_heads, int64_t group, int64_t window, int64_t part_floats)
+  TileList(const BatchSpec& batch, int64_t group, int64_t window, int64_t part_floats)
       : batch_(batch), tile_tokens_(std::max<int64_t>(1, kRowsPerTask / group)), window_(window) {
     int64_t chunks = 0;
     for_chunks([&](int64_t, int64_t, int64_t) { ++chunks; });
-    pieces_ = (kTasksPerThread * thread_count() + chunks * kv_heads - 1) / std::max<int64_t>(1, chunks * kv_heads);
+    pieces_ = (kTasksPerThread * thread_count() + chunks - 1) / std::max<int64_t>(1, chunks);
     if (thread_count() == 1) pieces_ = 1;
     // First how many, then which: the memory is asked for once.
     int64_t tiles_needed = 0, parts_needed = 0;
