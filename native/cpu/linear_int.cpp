@@ -25,7 +25,7 @@ static_assert(kFewRows <= kPieceRows);
 constexpr int64_t kGatedBytes = 1 << 19;
 
 // How far ahead weights are asked for, in bytes, by the rows of a single tile.
-constexpr int64_t kAhead = 4096;
+constexpr int64_t kAhead = 8192;
 
 /// Calls `visit(first, count)` for the pieces that rows [0, rows) are taken in; none crosses from one tile into the next.
 template <class Visit>
