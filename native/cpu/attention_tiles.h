@@ -20,12 +20,12 @@ constexpr int64_t kPartitionKeys = 512;
 // Rows (query tokens x heads of the group) of a task: enough to pay for reading the keys, few enough that their sums
 // stay in the first-level cache.
 constexpr int64_t kRowsPerTask = 32;
-// Chunks of at most so many tokens (decodes, drafts to verify) are split over their context, into as many pieces as
-// give each thread a few tasks to even out, and pieces of at most so many partitions. Context is split before heads are:
-// a block holds its heads one behind the other, and is read through without a break by a task that has them all.
+// Chunks of at most so many tokens (decodes, drafts to verify) are split over their context, into pieces that give each
+// thread a few tasks to even out, and of at most so many partitions. Contexts are split before heads are: a block holds its
+// heads one behind the other, and is read through without a break by a task that has them all.
 constexpr int64_t kSplitTokens = 8;
 constexpr int64_t kTasksPerThread = 4;
-constexpr int64_t kPartitionsPerTask = 16;
+constexpr int64_t kPiecePartitions = 16;
 
 /// Query tokens [first, first + tokens) of the batch, all of one sequence, against partitions [begin, end) of it.
 struct Tile {
@@ -50,16 +50,18 @@ class TileList {
 
   TileList(const BatchSpec& batch, int64_t group, int64_t window, int64_t part_floats)
       : batch_(batch), tile_tokens_(std::max<int64_t>(1, kRowsPerTask / group)), window_(window) {
-    int64_t chunks = 0;
-    for_chunks([&](int64_t, int64_t, int64_t) { ++chunks; });
-    pieces_ = (kTasksPerThread * thread_count() + chunks - 1) / std::max<int64_t>(1, chunks);
-    if (thread_count() == 1) pieces_ = 1;
+    int64_t all = 0;  // partitions of all tiles
+    for_chunks([&](int64_t, int64_t from, int64_t to) {
+      const auto [begin, end] = partitions(from, to);
+      all += tiles_of(from, to) * (end - begin);
+    });
+    if (thread_count() > 1) piece_ = std::clamp<int64_t>(all / (kTasksPerThread * thread_count()), 1, kPiecePartitions);
     // First how many, then which: the memory is asked for once.
     int64_t tiles_needed = 0, parts_needed = 0;
     for_chunks([&](int64_t, int64_t from, int64_t to) {
       const auto [begin, end] = partitions(from, to);
       const int64_t pieces = pieces_of(from, to);
-      tiles_needed += pieces > 1 ? pieces : (to - from + tile_tokens_ - 1) / tile_tokens_;
+      tiles_needed += pieces > 1 ? pieces : tiles_of(from, to);
       if (pieces > 1) parts_needed += (end - begin) * (to - from);
     });
     static_assert(sizeof(Tile) % sizeof(float) == 0 && sizeof(Split) % sizeof(float) == 0);
@@ -75,7 +77,7 @@ class TileList {
     // even the threads' work.
     for_chunks([&](int64_t sequence, int64_t from, int64_t to) {
       if (pieces_of(from, to) > 1) return;
-      for (int64_t tile = (to - from - 1) / tile_tokens_; tile >= 0; --tile) {
+      for (int64_t tile = tiles_of(from, to) - 1; tile >= 0; --tile) {
         const int64_t first = from + tile * tile_tokens_, tokens = std::min(tile_tokens_, to - first);
         const auto [begin, end] = partitions(first, first + tokens);
         tiles[count++] = {sequence, first, tokens, begin, end, -1};
@@ -103,7 +105,8 @@ class TileList {
 
  private:
   const BatchSpec& batch_;
-  int64_t tile_tokens_, window_, pieces_;
+  int64_t tile_tokens_, window_;
+  int64_t piece_ = kPiecePartitions;  // partitions of a piece
 
   /// Of the keys that rows [from, to) of a sequence look at.
   std::pair<int64_t, int64_t> partitions(int64_t from, int64_t to) const {
@@ -111,12 +114,13 @@ class TileList {
     return {first / kPartitionKeys, batch_.positions[to - 1] / kPartitionKeys + 1};
   }
 
+  int64_t tiles_of(int64_t from, int64_t to) const { return (to - from + tile_tokens_ - 1) / tile_tokens_; }
+
   /// Tiles that share the context of rows [from, to) of a sequence.
   int64_t pieces_of(int64_t from, int64_t to) const {
     if (to - from > std::min(kSplitTokens, tile_tokens_)) return 1;
     const auto [begin, end] = partitions(from, to);
-    const int64_t most = end - begin, least = (most + kPartitionsPerTask - 1) / kPartitionsPerTask;
-    return std::min(most, std::max(pieces_, least));
+    return (end - begin + piece_ - 1) / piece_;
   }
 
   /// f(sequence, first row, row after the last), later sequences first.
