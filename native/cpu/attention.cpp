@@ -34,6 +34,20 @@ struct Range {
   int64_t begin, end;
 };
 
+constexpr int64_t padded(int64_t floats) { return (floats + 15) / 16 * 16; }
+
+/// Where so many rows have what, in floats.
+struct RowsLayout {
+  int64_t record, width;
+  int64_t sums, folded, queries, planes, steps, code_sums, seen, end;
+
+  RowsLayout(int64_t rows, int64_t dim)
+      : record(SoftmaxSums::record_floats(dim)), width(value_width(dim)), sums(0), folded(sums + rows * record),
+        queries(folded + rows * record), planes(queries + rows * width), steps(planes + padded(rows * 2 * width / 4)),
+        code_sums(steps + padded(rows)), seen(code_sums + padded(rows)),
+        end(seen + padded(rows) * static_cast<int64_t>(sizeof(Range) / sizeof(float))) {}
+};
+
 /// Rows of a task: the query tokens of a tile times the heads of a KV head's group.
 struct Rows {
   const Inputs& in;
@@ -44,27 +58,17 @@ struct Rows {
   SoftmaxSums folded;  // (count) of those before it
   Range* seen;         // (count) keys
 
-  static int64_t floats(const Inputs& in, const Tile& tile) {
-    const int64_t rows = tile.tokens * in.group, dim = in.kv.head_dim, width = value_width(dim);
-    constexpr int64_t kRangeFloats = sizeof(Range) / sizeof(float);
-    return 2 * rows * SoftmaxSums::record_floats(dim) + rows * width + padded(rows * 2 * width / 4) +
-           (2 + kRangeFloats) * padded(rows);
-  }
+  static RowsLayout layout(const Inputs& in, const Tile& tile) { return {tile.tokens * in.group, in.kv.head_dim}; }
 
-  /// Takes `floats` at `at`.
+  /// Takes the floats of the layout at `at`.
   Rows(const Inputs& inputs, const Tile& of, int64_t head_index, float* at)
       : in(inputs), tile(of), kv_head(head_index), count(of.tokens * inputs.group) {
-    const int64_t dim = in.kv.head_dim, width = value_width(dim);
-    const int64_t record = SoftmaxSums::record_floats(dim);
-    const int64_t value_floats = count * width, plane_floats = padded(count * 2 * width / 4);
-    sums = {at, record};
-    folded = {at += count * record, record};
-    queries.width = width;
-    queries.values = at += count * record;
-    queries.planes = reinterpret_cast<int8_t*>(at += value_floats);
-    queries.steps = at += plane_floats;
-    queries.sums = at += padded(count);
-    seen = reinterpret_cast<Range*>(at + padded(count));
+    const RowsLayout to = layout(in, tile);
+    queries = {to.width, at + to.queries, reinterpret_cast<int8_t*>(at + to.planes), at + to.steps, at + to.code_sums};
+    sums = {at + to.sums, to.record};
+    folded = {at + to.folded, to.record};
+    seen = reinterpret_cast<Range*>(at + to.seen);
+    const int64_t dim = in.kv.head_dim;
     const int64_t stride = (in.heads + 2 * in.kv.heads) * dim;
     int64_t row = 0;
     for (int64_t token = tile.first; token < tile.first + tile.tokens; ++token) {
@@ -76,8 +80,6 @@ struct Rows {
       }
     }
   }
-
-  static int64_t padded(int64_t floats) { return (floats + 15) / 16 * 16; }
 
   int64_t token(int64_t row) const { return tile.first + row / in.group; }
   int64_t part(int64_t row, int64_t partition) const {
@@ -91,10 +93,11 @@ struct Rows {
 class Heads {
  public:
   Heads(const Inputs& in, const Tile& tile, int64_t first, int64_t last) : count_(last - first) {
-    const int64_t each = Rows::floats(in, tile), list = count_ * static_cast<int64_t>(sizeof(Rows)) / 4;
-    float* const memory = thread_scratch(static_cast<size_t>(Rows::padded(list) + count_ * each));
+    const int64_t each = Rows::layout(in, tile).end;
+    const int64_t list = padded(count_ * static_cast<int64_t>(sizeof(Rows) / sizeof(float)));
+    float* const memory = thread_scratch(static_cast<size_t>(list + count_ * each));
     rows_ = reinterpret_cast<Rows*>(memory);
-    for (int64_t i = 0; i < count_; ++i) new (rows_ + i) Rows(in, tile, first + i, memory + Rows::padded(list) + i * each);
+    for (int64_t i = 0; i < count_; ++i) new (rows_ + i) Rows(in, tile, first + i, memory + list + i * each);
   }
 
   Rows* begin() const { return rows_; }

@@ -4,6 +4,7 @@ import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { nativeAddon } from '../backend/cpu/native.ts';
 import { type AttentionRow, attentionShapes, benchAttention } from '../bench/attention.ts';
 import { list, positiveInteger } from './option-types.ts';
+import { jsonOption, threadsOption } from './shared-options.ts';
 
 interface AttentionFlags {
   readonly contexts?: readonly number[];
@@ -16,9 +17,9 @@ export function benchAttentionCommand(): Command {
   return new Command('attention')
     .description('decode attention over caches of 16, 8 and 4 bits, against the bandwidth of memory')
     .option('--contexts <list>', 'only these tokens of context', (text) => list(text).map(positiveInteger))
-    .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
+    .addOption(threadsOption())
     .option('--processor-time', 'leave out what a busy machine gave to others; for one thread')
-    .option('--json', 'print one JSON object and nothing else')
+    .addOption(jsonOption())
     .action(attention);
 }
 

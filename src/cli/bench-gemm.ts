@@ -3,13 +3,13 @@ import { Command } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { nativeAddon } from '../backend/cpu/native.ts';
 import { benchGemm, type GemmRow } from '../bench/gemm.ts';
-import { positiveInteger } from './option-types.ts';
+import { jsonOption, threadsOption } from './shared-options.ts';
 
 export function benchGemmCommand(): Command {
   return new Command('gemm')
     .description('dense matrix products in f32 and bf16')
-    .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
-    .option('--json', 'print one JSON object and nothing else')
+    .addOption(threadsOption())
+    .addOption(jsonOption())
     .action(gemm);
 }
 

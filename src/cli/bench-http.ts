@@ -11,6 +11,7 @@ import { cacheFolder } from './cache-folder.ts';
 import { positiveInteger } from './option-types.ts';
 import { bundledModel, presetFolder } from './preset-folder.ts';
 import { resolveModel } from './resolve-model.ts';
+import { jsonOption, threadsOption } from './shared-options.ts';
 
 interface Options {
   readonly shape?: RandomShape;
@@ -33,8 +34,8 @@ export function benchHttpCommand(): Command {
     .option('--streams <n>', 'streams at once', positiveInteger, 64)
     .option('--tokens <n>', 'tokens of each answer', positiveInteger, 128)
     .option('--rounds <n>', 'rounds of both', positiveInteger, 8)
-    .option('--threads <n>', 'threads of the kernels (default: one per physical core)', positiveInteger)
-    .option('--json', 'print one JSON object and nothing else')
+    .addOption(threadsOption())
+    .addOption(jsonOption())
     .action(http);
 }
 

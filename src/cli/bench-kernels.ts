@@ -21,6 +21,7 @@ import {
 } from './kernel-table.ts';
 import { list, positiveInteger } from './option-types.ts';
 import { provenance } from './provenance.ts';
+import { jsonOption, threadsOption } from './shared-options.ts';
 
 interface KernelsFlags {
   readonly operators?: readonly string[];
@@ -52,7 +53,7 @@ export function kernelsCommand(): Command {
     .option('--shape <list>', `decoders (${shapeNames}) or matrices such as 4096x11008`, shapes)
     .addOption(new Option('--shapes <list>', 'the same').argParser(shapes).hideHelp())
     .option('--rows <list>', 'tokens at once (default: 1 to 512, doubling)', positiveIntegers)
-    .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
+    .addOption(threadsOption())
     .option('--repeats <n>', 'rounds, of which the median is taken (default: 9)', positiveInteger)
     .option('--processor-time', 'leave out what a busy machine gave to others; for one thread')
     .option('--model', 'whole decoders with random weights instead of operators')
@@ -64,7 +65,7 @@ export function kernelsCommand(): Command {
     )
     .option('--batches <list>', 'sequences that a whole decoder decodes (default: 1,16)', positiveIntegers)
     .option('--quick', 'a tiny shape, three numbers of rows, three rounds')
-    .option('--json', 'print one JSON object and nothing else')
+    .addOption(jsonOption())
     .action(run);
 }
 

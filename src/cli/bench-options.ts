@@ -12,6 +12,7 @@ import type { BenchReport, Fact } from '../report/types.ts';
 import { packageVersion } from '../server/package-version.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { list, positiveInteger } from './option-types.ts';
+import { jsonOption, threadsOption } from './shared-options.ts';
 
 export interface ModelOptions {
   readonly shape?: RandomShape;
@@ -35,9 +36,9 @@ export function withModelOptions(command: Command): Command {
     )
     .option('--layers <n>', 'fewer layers than the shape has', positiveInteger)
     .option('--schemes <names>', 'of w16a16, w8a8, w4a16, w4a8, w4a4 (default: all)', list)
-    .option('--threads <n>', 'threads (default: one per physical core)', positiveInteger)
+    .addOption(threadsOption())
     .option('--quick', 'the smallest shape for a second each: whether it works, not how fast')
-    .option('--json', 'print one JSON object and nothing else');
+    .addOption(jsonOption());
 }
 
 /** For benches whose figures are drawn. */

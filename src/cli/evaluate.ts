@@ -19,6 +19,7 @@ import { list, positiveInteger, wholeNumber } from './option-types.ts';
 import { startStages } from './progress.ts';
 import { parameterCount } from './quantization-summary.ts';
 import { resolveModel } from './resolve-model.ts';
+import { jsonOption } from './shared-options.ts';
 import { writeReport } from './write-report.ts';
 
 interface Options extends AblationOptions, PlanOptions, Arithmetic {
@@ -84,7 +85,7 @@ export function evaluateCommand(): Command {
     )
     .option('--presets <names>', 'with --ablation: measure these presets as well', list)
     .option('-o, --output <file>', 'write the results as JSON too')
-    .option('--json', 'print one JSON object and nothing else')
+    .addOption(jsonOption())
     .action(evaluateCommandLine);
 }
 

@@ -4,6 +4,7 @@ import { AtomError } from '../errors.ts';
 import { interruptSignal } from './interrupt.ts';
 import { resolveModel } from './resolve-model.ts';
 import { addSessionOptions, openSession, type SessionOptions } from './session.ts';
+import { jsonOption } from './shared-options.ts';
 
 interface Options extends SessionOptions {
   readonly prompt?: string;
@@ -15,7 +16,7 @@ export function generateCommand(): Command {
     .description('continue a prompt')
     .argument('<model>', 'folder of a checkpoint, or its id on the Hub')
     .option('--prompt <text>', 'text to continue (required)')
-    .option('--json', 'print one JSON object and nothing else');
+    .addOption(jsonOption());
   return addSessionOptions(command).action(generate);
 }
 

@@ -6,6 +6,7 @@ import type { StoredTensor } from '../checkpoint/safetensors-header.ts';
 import { positiveInteger } from './option-types.ts';
 import { parameterCount, type QuantizationSummary, quantizationSummary } from './quantization-summary.ts';
 import { resolveModel } from './resolve-model.ts';
+import { jsonOption } from './shared-options.ts';
 import { bytesOf } from './sizes.ts';
 
 interface Options {
@@ -24,7 +25,7 @@ export function inspectCommand(): Command {
       "tokens of each (default: the model's context, at most 4096)",
       positiveInteger,
     )
-    .option('--json', 'print one JSON object and nothing else')
+    .addOption(jsonOption())
     .action(inspect);
 }
 

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { AtomError } from '../errors.ts';
 import { parseReference, pull } from './resolve-model.ts';
+import { jsonOption } from './shared-options.ts';
 import { bytesOf } from './sizes.ts';
 
 interface Options {
@@ -18,7 +19,7 @@ export function pullCommand(): Command {
     .option('--revision <name>', 'branch, tag or commit (default: main)')
     .option('--token <token>', 'access token for gated and private models (default: HF_TOKEN)')
     .option('--cache <folder>', 'where to keep it (default: HF_HUB_CACHE, or the cache of huggingface_hub)')
-    .option('--json', 'print one JSON object and nothing else')
+    .addOption(jsonOption())
     .action(pullAndPrint);
 }
 

@@ -21,6 +21,7 @@ import { provenance } from './provenance.ts';
 import { quantizationFacts } from './quantization-facts.ts';
 import { addRecipeOptions, type RecipeOptions, recipeFrom, requireSensible } from './recipe-options.ts';
 import { resolveModel } from './resolve-model.ts';
+import { jsonOption } from './shared-options.ts';
 import { bytesOf } from './sizes.ts';
 import { StageTimes } from './stage-times.ts';
 import { writeReport } from './write-report.ts';
@@ -61,7 +62,7 @@ export function quantizeCommand(say: (line: string) => void = console.log): Comm
       numberBetween(2, 16),
     )
     .option('--no-report', 'do not write quantization-report.html beside the checkpoint')
-    .option('--json', 'print one JSON object and nothing else');
+    .addOption(jsonOption());
   return addRecipeOptions(command).action((model: string | undefined, options: Options) =>
     quantize(model, options, say),
   );
