@@ -173,13 +173,14 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
     const channels = 6 * 16;
     const length = 1290;
     const blocks = Array.from({ length: 82 }, (_, i) => (i * 37) % 101);
+    const elsewhere = Array.from({ length: 20 }, (_, i) => 102 + i);
     const values = gaussians(length * width, 9);
     const slice = (from: number, to: number) => values.slice(from * width, to * width);
     const together = harness(setting)([chunk(length, 0, blocks)], values, { check: false });
     const stepwise = harness(setting);
     stepwise([chunk(1270, 0, blocks)], slice(0, 1270), { check: false });
     const beside = (tokens: number, other: number) => {
-      const chunks = [chunk(1, tokens, blocks), chunk(other, 0, [...Array(20).keys()].map((i) => 102 + i))];
+      const chunks = [chunk(1, tokens, blocks), chunk(other, 0, elsewhere)];
       const all = Float32Array.from([...slice(tokens, tokens + 1), ...gaussians(other * width, other)]);
       return stepwise(chunks, all).slice(0, channels);
     };
