@@ -58,12 +58,9 @@ struct Rows {
   SoftmaxSums folded;  // (count) of those before it
   Range* seen;         // (count) keys
 
-  static RowsLayout layout(const Inputs& in, const Tile& tile) { return {tile.tokens * in.group, in.kv.head_dim}; }
-
   /// Takes the floats of the layout at `at`.
-  Rows(const Inputs& inputs, const Tile& of, int64_t head_index, float* at)
+  Rows(const Inputs& inputs, const Tile& of, int64_t head_index, const RowsLayout& to, float* at)
       : in(inputs), tile(of), kv_head(head_index), count(of.tokens * inputs.group) {
-    const RowsLayout to = layout(in, tile);
     queries = {to.width, at + to.queries, reinterpret_cast<int8_t*>(at + to.planes), at + to.steps, at + to.code_sums};
     sums = {at + to.sums, to.record};
     folded = {at + to.folded, to.record};
@@ -92,12 +89,14 @@ struct Rows {
 /// more than second-level caches hold.
 class Heads {
  public:
-  Heads(const Inputs& in, const Tile& tile, int64_t first, int64_t last) : count_(last - first) {
-    const int64_t each = Rows::layout(in, tile).end;
+  Heads(const Inputs& in, const Tile& tile, int64_t first, int64_t count) : count_(count) {
+    const RowsLayout layout(tile.tokens * in.group, in.kv.head_dim);
     const int64_t list = padded(count_ * static_cast<int64_t>(sizeof(Rows) / sizeof(float)));
-    float* const memory = thread_scratch(static_cast<size_t>(list + count_ * each));
+    float* const memory = thread_scratch(static_cast<size_t>(list + count_ * layout.end));
     rows_ = reinterpret_cast<Rows*>(memory);
-    for (int64_t i = 0; i < count_; ++i) new (rows_ + i) Rows(in, tile, first + i, memory + list + i * each);
+    for (int64_t i = 0; i < count_; ++i) {
+      new (rows_ + i) Rows(in, tile, first + i, layout, memory + list + i * layout.end);
+    }
   }
 
   Rows* begin() const { return rows_; }
@@ -141,10 +140,7 @@ void take_partition(const Heads& heads, Steps& steps, int64_t end) {
   }
   Terms terms;
   while (steps.next_start() < end) {
-    for (const Rows& rows : heads) {
-      const bool another = &rows + 1 != heads.end();
-      take_head(rows, &rows == heads.begin() ? steps.take(another) : steps.take_head(another), terms);
-    }
+    for (const Rows& rows : heads) take_head(rows, steps.take(), terms);
   }
   for (const Rows& rows : heads) {
     for (int64_t row = 0; row < rows.count; ++row) rows.sums.settle(row);
@@ -191,13 +187,13 @@ void finish_rows(const Rows& rows, float* results, const ActivationSpec& out) {
   }
 }
 
-/// The steps over the keys of a tile's partitions that its rows look at.
-Steps steps_of(const Inputs& in, const Tile& tile, int64_t kv_head) {
+/// The steps over the keys of a tile's partitions that its rows look at, for `count` heads from `kv_head` on.
+Steps steps_of(const Inputs& in, const Tile& tile, int64_t kv_head, int64_t count) {
   const int64_t first = in.first_key(in.batch.positions[tile.first]);
   const int64_t begin = std::max(tile.begin * kPartitionKeys, first / kStepKeys * kStepKeys);
   const int64_t last = std::min<int64_t>(in.batch.positions[tile.first + tile.tokens - 1], tile.end * kPartitionKeys - 1);
   const int32_t* table = in.batch.block_table + tile.sequence * in.batch.table_stride;
-  return Steps(in.kv, table, kv_head, begin, first, last);
+  return Steps(in.kv, table, kv_head, count, begin, first, last);
 }
 
 }  // namespace
@@ -217,9 +213,10 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
     const int64_t together = std::max<int64_t>(kRowsTogether / (tile.tokens * in.group), 1);
     const int64_t begin = index % tasks_each * heads_each, end = std::min(begin + heads_each, kv.heads);
     for (int64_t first = begin; first < end; first += together) {
-      Steps steps = steps_of(in, tile, first);
+      const int64_t count = std::min(together, end - first);
+      Steps steps = steps_of(in, tile, first, count);
       steps.ask_for_first();
-      const Heads heads(in, tile, first, std::min(first + together, end));
+      const Heads heads(in, tile, first, count);
       take_partitions(heads, steps, parts);
       if (tile.part >= 0) continue;
       for (const Rows& rows : heads) finish_rows(rows, results, *out);
@@ -230,7 +227,8 @@ void attention(const float* qkv, int64_t heads, float scale, const BatchSpec* ba
   parallel_for(list.parts > 0 ? batch->tokens * kv.heads : 0, [&](int64_t index, int) {
     const int64_t row = index / kv.heads, first_head = index % kv.heads * in.group;
     const Split split = list.splits[row];
-    for (int64_t head = first_head; head < first_head + in.group && split.parts > 0; ++head) {
+    if (split.parts == 0) return;
+    for (int64_t head = first_head; head < first_head + in.group; ++head) {
       const int64_t first = split.first * heads + head;
       for (int64_t p = 1; p < split.parts; ++p) parts.fold(first, parts, first + p * split.stride * heads);
       parts.finish(first, results + (row * heads + head) * dim, dim);

@@ -89,9 +89,9 @@ struct Step {
 /// twice as slow where pages must be looked up.
 class Steps {
  public:
-  Steps(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t start, int64_t first, int64_t last)
+  Steps(const KvLayerSpec& kv, const int32_t* table, int64_t head, int64_t heads, int64_t start, int64_t first, int64_t last)
       : step_{kv, start - kStepKeys, 0, {}, {}, 0}, index_(start / kSliceTokens), begin_(first / kSliceTokens),
-        end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)) {
+        end_(last / kSliceTokens), cursor_(kv, table, head, std::clamp(index_, begin_, end_)), heads_(heads), taken_(heads) {
     look_ahead();
     std::copy_n(following_, kStepSlices, step_.next);
   }
@@ -101,23 +101,18 @@ class Steps {
 
   int64_t next_start() const { return step_.start + kStepKeys; }
 
-  /// The next step, of the first head. `another`: `take_head` comes after it.
-  Step& take(bool another) {
-    std::copy_n(following_, kStepSlices, step_.at);
-    step_.start += kStepKeys;
-    step_.slices = static_cast<int>(std::clamp<int64_t>(end_ + 1 - step_.start / kSliceTokens, 0, kStepSlices));
-    look_ahead();
-    return prepared(another);
-  }
-
-  /// The same step of the next head.
-  Step& take_head(bool another) {
-    for (uint8_t*& slice : step_.at) slice += step_.kv.head_bytes;
-    return prepared(another);
-  }
-
- private:
-  Step& prepared(bool another) {
+  /// The same step of the next head, after the last head the next step of the first.
+  Step& take() {
+    if (taken_ < heads_) {
+      for (uint8_t*& slice : step_.at) slice += step_.kv.head_bytes;
+    } else {
+      taken_ = 0;
+      std::copy_n(following_, kStepSlices, step_.at);
+      step_.start += kStepKeys;
+      step_.slices = static_cast<int>(std::clamp<int64_t>(end_ + 1 - step_.start / kSliceTokens, 0, kStepSlices));
+      look_ahead();
+    }
+    const bool another = ++taken_ < heads_;
     for (int i = 0; i < kStepSlices; ++i) {
       step_.next[i] = another ? step_.at[i] + step_.kv.head_bytes : following_[i];
     }
@@ -125,6 +120,7 @@ class Steps {
     return step_;
   }
 
+ private:
   // Outside of what is looked at, blocks may be gone: addresses there are of slices nearby, whose keys are masked.
   void look_ahead() {
     for (uint8_t*& slice : following_) {
@@ -138,6 +134,8 @@ class Steps {
   uint8_t* following_[kStepSlices];  // the slices of the next step, of the first head
   int64_t index_, begin_, end_;      // of slices
   SliceCursor cursor_;
+  int64_t heads_;                    // that each step is taken for
+  int64_t taken_;                    // of them, for the step at hand
 };
 
 alignas(64) constexpr int32_t kCount[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

@@ -55,7 +55,7 @@ class TileList {
       const auto [begin, end] = partitions(from, to);
       all += tiles_of(from, to) * (end - begin);
     });
-    if (thread_count() > 1) piece_ = std::clamp<int64_t>(all / (kTasksPerThread * thread_count()), 1, kPiecePartitions);
+    if (thread_count() > 1) piece_ = std::clamp<int64_t>(all / tasks(), 1, kPiecePartitions);
     // First how many, then which: the memory is asked for once.
     int64_t tiles_needed = 0, parts_needed = 0;
     for_chunks([&](int64_t, int64_t from, int64_t to) {
@@ -99,14 +99,16 @@ class TileList {
 
   /// Heads of a tile that a task takes, of `kv_heads`: all of them where there are tiles enough.
   int64_t heads_per_task(int64_t kv_heads) const {
-    const int64_t tasks = kTasksPerThread * thread_count();
-    return std::clamp<int64_t>(kv_heads * count / tasks, 1, kv_heads);
+    return std::clamp<int64_t>(kv_heads * count / tasks(), 1, kv_heads);
   }
 
  private:
   const BatchSpec& batch_;
   int64_t tile_tokens_, window_;
   int64_t piece_ = kPiecePartitions;  // partitions of a piece
+
+  /// That even out the threads' work.
+  static int64_t tasks() { return kTasksPerThread * thread_count(); }
 
   /// Of the keys that rows [from, to) of a sequence look at.
   std::pair<int64_t, int64_t> partitions(int64_t from, int64_t to) const {

@@ -41,7 +41,8 @@ void use_huge_pages(void* address, size_t bytes) {
   madvise(address, bytes, MADV_HUGEPAGE);
   constexpr int kCollapse = 25;  // MADV_COLLAPSE of Linux 6.1, which the C library may not know
   const uintptr_t begin = reinterpret_cast<uintptr_t>(address), end = begin + bytes, last = end / kHugePage * kHugePage;
-  if (begin <= last && last < end) madvise(reinterpret_cast<void*>(last), kHugePage, kCollapse);  // fails where nothing is above
+  if (last < begin || last == end) return;
+  madvise(reinterpret_cast<void*>(last), kHugePage, kCollapse);  // fails where nothing is above
 }
 #endif
 
