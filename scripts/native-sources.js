@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const compiledOnce = new Set(['isa.cpp', 'processor.cpp', 'threads.cpp', 'memory.cpp']);
+const compiledOnce = new Set(['faster_way.cpp', 'isa.cpp', 'processor.cpp', 'threads.cpp', 'memory.cpp']);
 
 const listCpp = (folder) =>
   readdirSync(join(root, folder))

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "faster_way.h"
 #include "linear_int_amx.h"
+#include "linear_int_opened.h"
 #include "linear_int_tile.h"
 #include "memory.h"
 #include "silu_mul.h"
@@ -20,6 +22,11 @@ constexpr int64_t kBlockBytes = 1 << 19;
 // tiles for AMX, vectors are as fast and need not open codes into memory first.
 constexpr int kFewRows = 4;
 static_assert(kFewRows <= kPieceRows);
+
+// Rows that pay for opening weights once for all of them; fewer wait for memory anyway. The more share that work the better,
+// until their totals and a group's codes leave the first-level cache to neither.
+[[maybe_unused]] constexpr int64_t kWorthOpening = 98;
+[[maybe_unused]] constexpr int64_t kOpenedBytes = 1 << 20, kLeastOpenedTiles = 18, kMostOpenedTiles = 36;
 
 // Bytes of gates and ups of a task that stay in a second-level cache beside the activations.
 constexpr int64_t kGatedBytes = 1 << 19;
@@ -77,17 +84,37 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
 bool by_tiles(const IntegerWeight& weight, int64_t tokens) {
   return tokens > kFewRows && Steps::possible(weight.group_size) && Steps::possible(weight.outliers);
 }
+#elif defined(ATOM_OPENS_WEIGHTS)
+bool opens(const ActivationSpec& x, const IntegerWeight& weight, int64_t rows) {
+  return rows >= kWorthOpening && halved_products() && OpenedBlock::possible(x, weight);
+}
 #endif
 
-/// Rows [row, row + count) of x times what panels are asked for.
-class RowBlock {
+/// Rows [row, row + count) of `tokens` rows of x, and the panels they are multiplied with: what threads share.
+struct RowBlock {
+  const ActivationSpec& x;
+  const IntegerWeight& weight;
+  int64_t tokens, row, count;
+#if defined(ATOM_OPENS_WEIGHTS)
+  std::optional<RowGroups> groups;  // where weights are opened
+#endif
+
+  RowBlock(const ActivationSpec& of, const IntegerWeight& by, int64_t all, int64_t first, int64_t rows)
+      : x(of), weight(by), tokens(all), row(first), count(rows) {
+#if defined(ATOM_OPENS_WEIGHTS)
+    if (opens(x, weight, count)) groups.emplace(x, weight, row, count);
+#endif
+  }
+};
+
+/// The products of a block by one thread.
+class BlockProducts {
  public:
-  RowBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t tokens, int64_t row, int64_t count)
-      : x_(x), weight_(weight), row_(row), count_(count) {
+  explicit BlockProducts(const RowBlock& block) : block_(block) {
 #if defined(__AMX_TILE__)
-    if (by_tiles(weight, tokens)) tiled_.emplace(x, weight, row, count);
-#else
-    (void)tokens;
+    if (by_tiles(block.weight, block.tokens)) tiled_.emplace(block.x, block.weight, block.row, block.count);
+#elif defined(ATOM_OPENS_WEIGHTS)
+    if (block.groups) opened_.emplace(block.x, block.weight, block.row, block.count, *block.groups);
 #endif
   }
 
@@ -96,19 +123,26 @@ class RowBlock {
   void run(int64_t first, int64_t last, const LinearTarget& target, After&& after) {
 #if defined(__AMX_TILE__)
     if (tiled_) return tiled_->run(first, last, target);
+#elif defined(ATOM_OPENS_WEIGHTS)
+    static thread_local FasterWay ways[8];  // each for other shapes
+    const auto go = [&](int way) { way ? opened_->run(first, last, target) : by_vectors(first, last, target, after); };
+    if (opened_ && halved_products() == 1) return go(1);
+    if (opened_) return ways[block_.weight.groups % 8].take((last - first) * block_.count * block_.weight.panel_bytes(), go);
 #endif
-    linear_int_vectors(x_, weight_, first, last, row_, count_, target, after);
+    by_vectors(first, last, target, after);
   }
 
-  int64_t row() const { return row_; }
-  int64_t count() const { return count_; }
-
  private:
-  const ActivationSpec& x_;
-  const IntegerWeight& weight_;
-  int64_t row_, count_;
+  template <class After>
+  void by_vectors(int64_t first, int64_t last, const LinearTarget& target, After&& after) const {
+    linear_int_vectors(block_.x, block_.weight, first, last, block_.row, block_.count, target, after);
+  }
+
+  const RowBlock& block_;
 #if defined(__AMX_TILE__)
   std::optional<TiledBlock> tiled_;
+#elif defined(ATOM_OPENS_WEIGHTS)
+  std::optional<OpenedBlock> opened_;
 #endif
 };
 
@@ -118,6 +152,10 @@ int64_t rows_of_block(const ActivationSpec& x, const IntegerWeight& weight, int6
   int64_t most = std::max<int64_t>(kBlockBytes / x.integers.tile_bytes, 1);
 #if defined(__AMX_TILE__)
   if (by_tiles(weight, tokens)) most = kTileBlockRows / kRowTile;
+#elif defined(ATOM_OPENS_WEIGHTS)
+  if (opens(x, weight, tokens)) {
+    most = std::clamp(kOpenedBytes / x.integers.tile_bytes, kLeastOpenedTiles, kMostOpenedTiles);
+  }
 #else
   (void)weight;
 #endif
@@ -130,21 +168,21 @@ struct Sharing {
   int64_t grain, most;
 };
 
-/// `body(block, first, last, next)` for every block of rows and ranges of its `units` of outputs, one block after the other.
+/// `body(products, block, first, last, next)` for every block of rows and ranges of its `units` of outputs, block by block.
 /// `next()` is the unit that most likely comes next; where all are taken, the first.
 template <class Body>
 inline void for_blocks(const ActivationSpec& x, const IntegerWeight& weight, int64_t tokens, int64_t units,
                        const Sharing& sharing, Body&& body) {
   const int64_t rows = rows_of_block(x, weight, tokens);
   for (int64_t row = 0; row < tokens; row += rows) {
-    const int64_t count = std::min(rows, tokens - row);
+    const RowBlock block(x, weight, tokens, row, std::min(rows, tokens - row));
     parallel_ranges(units, sharing.grain, sharing.most, [&](int64_t first, int64_t last, const auto& next) {
-      RowBlock block(x, weight, tokens, row, count);
-      body(block, first, last, [&] {
+      BlockProducts products(block);
+      body(products, block, first, last, [&] {
         const int64_t unit = next.load(std::memory_order_relaxed);
         return unit < units ? unit : 0;
       });
-    }, count * weight.groups * weight.group_size * weight.outputs);
+    }, block.count * weight.groups * weight.group_size * weight.outputs);
   }
 }
 
@@ -169,8 +207,8 @@ void linear_int(const ActivationSpec* x, const IntegerWeight* weight, float* out
   const LinearTarget all{out, stride, weight->outputs, weight->bias, accumulate != 0};
   const LinearTarget target = all.for_rows(tokens);
   const Sharing sharing{panels_together(), panels};
-  for_blocks(*x, *weight, tokens, panels, sharing, [&](RowBlock& block, int64_t first, int64_t last, auto&& next) {
-    block.run(first, last, target.from(block.row(), first * kPanel), next);
+  for_blocks(*x, *weight, tokens, panels, sharing, [&](auto& products, auto& block, int64_t first, int64_t last, auto&& next) {
+    products.run(first, last, target.from(block.row, first * kPanel), next);
   });
 }
 
@@ -180,13 +218,13 @@ void linear_int_silu_mul(const ActivationSpec* x, const IntegerWeight* weight, c
   // A range is of whole groups of the output, and of no more than stay in a cache.
   const int64_t most = kGatedBytes / (2 * static_cast<int64_t>(sizeof(float)) * rows_of_block(*x, *weight, tokens) * size);
   const int64_t grain = (panels_together() * kPanel + size - 1) / size;
-  for_blocks(*x, *weight, tokens, groups, {grain, most}, [&](RowBlock& block, int64_t first, int64_t last, auto&& next) {
-    const int64_t begin = first * size, width = (last == groups ? channels : last * size) - begin, rows = block.count();
+  const auto body = [&](BlockProducts& products, const RowBlock& block, int64_t first, int64_t last, auto&& next) {
+    const int64_t begin = first * size, width = (last == groups ? channels : last * size) - begin, rows = block.count;
     float* const gate = second_scratch(static_cast<size_t>(2 * rows * width));
     float* const up = gate + rows * width;
     const auto multiply = [&](int64_t output, float* to, auto&& after) {
       const float* bias = weight->bias ? weight->bias + output : nullptr;
-      block.run(output / kPanel, (output + width) / kPanel, {to, width, width, bias, false}, after);
+      products.run(output / kPanel, (output + width) / kPanel, {to, width, width, bias, false}, after);
     };
     multiply(begin, gate, [&] { return (channels + begin) / kPanel; });
     multiply(channels + begin, up, [&] { return next() * size / kPanel; });
@@ -195,9 +233,10 @@ void linear_int_silu_mul(const ActivationSpec* x, const IntegerWeight* weight, c
       const int64_t count = std::min(step, rows - row);
       float* const values = gate + row * width;
       silu_mul_row(values, up + row * width, values, count * width);
-      store_groups(*out, block.row() + row, count, first, last, values, width);
+      store_groups(*out, block.row + row, count, first, last, values, width);
     }
-  });
+  };
+  for_blocks(*x, *weight, tokens, groups, {grain, most}, body);
 }
 
 }  // namespace atom::ATOM_ISA

@@ -4,6 +4,7 @@
 
 #include "../cpu/isa.h"
 #include "../cpu/operators.h"
+#include "../cpu/faster_way.h"
 #include "../cpu/processor.h"
 #include "../cpu/threads.h"
 #include "bind.h"
@@ -41,6 +42,8 @@ napi_value initialise(napi_env env, napi_value exports) {
   bind(env, exports, "physicalCores", physical_cores);
   bind(env, exports, "readsSideBySide", reads_side_by_side);
   bind(env, exports, "setReadsSideBySide", set_reads_side_by_side);
+  bind(env, exports, "halvedProducts", halved_products);
+  bind(env, exports, "setHalvedProducts", set_halved_products);
 
   // { avx512: { rms_norm, ... }, ... } with only the sets that are linked and this machine can run, plainest first
   napi_value sets = nullptr;

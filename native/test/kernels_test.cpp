@@ -13,6 +13,7 @@
 
 #include "../cpu/memory.h"
 #include "../cpu/operators.h"
+#include "../cpu/faster_way.h"
 #include "../cpu/processor.h"
 #include "../cpu/threads.h"
 #include "integers_test.h"
@@ -238,6 +239,11 @@ void run(const Operators& op, const std::string& isa) {
   for (const bool yes : {false, true}) {  // few rows over many panels
     set_reads_side_by_side(yes);
     test::test_integers(op, isa, {3, 2, 32, 8, 1370, 4, false, false}, check, gaussians);
+  }
+  for (const int when : {0, 1, 2}) {  // rows that weights are opened for
+    set_halved_products(when);
+    test::test_integers(op, isa, {100, 2, 128, 32, 70, 4, true, false}, check, gaussians);
+    test::test_integers(op, isa, {131, 3, 36, 0, 33, 4, false, false}, check, gaussians);
   }
   for (const int64_t tokens : {1, 3, 16, 200}) {
     const test::IntegerCase input{tokens, 2, 32, 0, 0, 4, false, false};

@@ -228,6 +228,35 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
     }
   });
 
+  test('many rows get the same bits whether products are halved, are not, or threads find out which is faster', () => {
+    const addon = nativeAddon();
+    const before = addon.halvedProducts() as 0 | 1 | 2;
+    const many = fc.record({
+      tokens: fc.integer({ min: 98, max: 300 }),
+      seed: fc.integer({ min: 1, max: 1e6 }),
+    });
+    try {
+      fc.assert(
+        fc.property(shapes, many, fc.boolean(), fc.boolean(), (some, more, bias, residual) => {
+          const shape = { ...some, ...more, weightBits: 4, bits: 4 } as const;
+          const channels = shape.groups * shape.groupSize + shape.outliers;
+          const x = gaussians(shape.tokens * channels, shape.seed + 7);
+          for (const [i, row] of hostileRows(channels).entries()) x.set(row, 13 * i * channels);
+          const [apart, halved, measured] = ([0, 1, 2] as const).map((when) => {
+            addon.setHalvedProducts(when);
+            expect(addon.halvedProducts()).toBe(when);
+            return run(shape, x, { bias, residual }).got;
+          });
+          expect(halved).toEqual(apart);
+          expect(measured).toEqual(apart);
+        }),
+        { numRuns: 12 },
+      );
+    } finally {
+      addon.setHalvedProducts(before);
+    }
+  });
+
   test('rows that trip careless kernels spoil no other row', () => {
     const rows = hostileRows(width);
     const x = new Float32Array(2 * rows.length * width);
