@@ -9,6 +9,9 @@
 
 namespace atom {
 
+namespace {
+
+/// Of a thread and of work of one kind.
 class FasterWay {
  public:
   /// Goes the way that was the faster one lately, now and then the other; `go(way)` is 0 or 1. `work` is what both compare by.
@@ -37,6 +40,8 @@ class FasterWay {
   double time_[2] = {};
   uint32_t turns_ = 0;
 };
+
+}  // namespace
 
 /// Whether products of many rows are halved (linear_int_opened.h): 0 never, 1 always, 2 where threads find that faster.
 int halved_products();
