@@ -25,7 +25,7 @@ static_assert(kFewRows <= kPieceRows);
 
 // Rows that pay for opening weights once for all of them; fewer wait for memory anyway. The more share that work the better,
 // until their totals and a group's codes leave the first-level cache to neither.
-[[maybe_unused]] constexpr int64_t kWorthOpening = 98;
+[[maybe_unused]] constexpr int64_t kWorthOpening = 70;
 [[maybe_unused]] constexpr int64_t kOpenedBytes = 1 << 20, kLeastOpenedTiles = 18, kMostOpenedTiles = 36;
 
 // Bytes of gates and ups of a task that stay in a second-level cache beside the activations.
