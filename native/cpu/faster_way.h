@@ -43,7 +43,7 @@ class FasterWay {
 
 }  // namespace
 
-/// Whether products of many rows are halved (linear_int_opened.h): 0 never, 1 always, 2 where threads find that faster.
+/// Whether products of many rows are halved (linear_int_halved.h): 0 never, 1 always, 2 where threads find that faster.
 int halved_products();
 
 /// Changes that, for tests; takes effect before the next job.

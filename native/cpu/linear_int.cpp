@@ -84,7 +84,7 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
 bool by_tiles(const IntegerWeight& weight, int64_t tokens) {
   return tokens > kFewRows && Steps::possible(weight.group_size) && Steps::possible(weight.outliers);
 }
-#elif defined(ATOM_OPENS_WEIGHTS)
+#elif defined(ATOM_HALVES_PRODUCTS)
 bool opens(const ActivationSpec& x, const IntegerWeight& weight, int64_t rows) {
   return rows >= kWorthOpening && halved_products() && OpenedBlock::possible(x, weight);
 }
@@ -95,13 +95,13 @@ struct RowBlock {
   const ActivationSpec& x;
   const IntegerWeight& weight;
   int64_t tokens, row, count;
-#if defined(ATOM_OPENS_WEIGHTS)
+#if defined(ATOM_HALVES_PRODUCTS)
   std::optional<RowGroups> groups;  // where weights are opened
 #endif
 
   RowBlock(const ActivationSpec& of, const IntegerWeight& by, int64_t all, int64_t first, int64_t rows)
       : x(of), weight(by), tokens(all), row(first), count(rows) {
-#if defined(ATOM_OPENS_WEIGHTS)
+#if defined(ATOM_HALVES_PRODUCTS)
     if (opens(x, weight, count)) groups.emplace(x, weight, row, count);
 #endif
   }
@@ -113,7 +113,7 @@ class BlockProducts {
   explicit BlockProducts(const RowBlock& block) : block_(block) {
 #if defined(__AMX_TILE__)
     if (by_tiles(block.weight, block.tokens)) tiled_.emplace(block.x, block.weight, block.row, block.count);
-#elif defined(ATOM_OPENS_WEIGHTS)
+#elif defined(ATOM_HALVES_PRODUCTS)
     if (block.groups) opened_.emplace(block.x, block.weight, block.row, block.count, *block.groups);
 #endif
   }
@@ -123,7 +123,7 @@ class BlockProducts {
   void run(int64_t first, int64_t last, const LinearTarget& target, After&& after) {
 #if defined(__AMX_TILE__)
     if (tiled_) return tiled_->run(first, last, target);
-#elif defined(ATOM_OPENS_WEIGHTS)
+#elif defined(ATOM_HALVES_PRODUCTS)
     static thread_local FasterWay ways[8];  // each for other shapes
     const auto go = [&](int way) { way ? opened_->run(first, last, target) : by_vectors(first, last, target, after); };
     if (opened_ && halved_products() == 1) return go(1);
@@ -141,7 +141,7 @@ class BlockProducts {
   const RowBlock& block_;
 #if defined(__AMX_TILE__)
   std::optional<TiledBlock> tiled_;
-#elif defined(ATOM_OPENS_WEIGHTS)
+#elif defined(ATOM_HALVES_PRODUCTS)
   std::optional<OpenedBlock> opened_;
 #endif
 };
@@ -152,7 +152,7 @@ int64_t rows_of_block(const ActivationSpec& x, const IntegerWeight& weight, int6
   int64_t most = std::max<int64_t>(kBlockBytes / x.integers.tile_bytes, 1);
 #if defined(__AMX_TILE__)
   if (by_tiles(weight, tokens)) most = kTileBlockRows / kRowTile;
-#elif defined(ATOM_OPENS_WEIGHTS)
+#elif defined(ATOM_HALVES_PRODUCTS)
   if (opens(x, weight, tokens)) {
     most = std::clamp(kOpenedBytes / x.integers.tile_bytes, kLeastOpenedTiles, kMostOpenedTiles);
   }

@@ -38,7 +38,7 @@ export interface NativeAddon {
   /** 1 where weights that pass once are read from several places at once (native/cpu/streams.h), else 0. */
   readsSideBySide(): number;
   setReadsSideBySide(yes: 0 | 1): void;
-  /** Whether products of many rows are halved (native/cpu/linear_int_opened.h): 0 never, 1 always, 2 where that is faster. */
+  /** Whether products of many rows are halved (native/cpu/linear_int_halved.h): 0 never, 1 always, 2 where that is faster. */
   halvedProducts(): number;
   setHalvedProducts(when: 0 | 1 | 2): void;
   /** The sets that were compiled and this machine can run, plainest first. */
