@@ -58,10 +58,6 @@ class Groups {
   GroupQuantizer quantizer_, outlier_quantizer_;
 };
 
-int8_t* tile_codes(const ActivationSpec& spec, int64_t row) {
-  return static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes;
-}
-
 /// Quantizes groups [first, last) of a row, whose values in the order of the linear are x.
 void quantize_groups(const ActivationSpec& spec, int64_t row, int64_t first, int64_t last, const float* x) {
   const Groups groups(spec);

@@ -44,6 +44,11 @@ inline float* row_target(const ActivationSpec& spec, int64_t row, float* scratch
   return in_place ? static_cast<float*>(spec.storage) + row * spec.channels : scratch;
 }
 
+/// The codes of the tile that an integer row is in.
+inline int8_t* tile_codes(const ActivationSpec& spec, int64_t row) {
+  return static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes;
+}
+
 /// Rows that operators finish together. Where runs are shorter than cache lines, integer rows of a tile share them, and are
 /// quantized together.
 inline int64_t rows_at_once(const ActivationSpec& spec) {

@@ -68,8 +68,7 @@ void linear_int_vectors(const ActivationSpec& x, const IntegerWeight& weight, in
     each_piece(count, [&](int64_t piece_row, int64_t piece_rows) {
       const Ahead ahead{far + weight.panel_bytes() * piece_row / count, kPanel * 4 * piece_rows / count};
       const int64_t at = row + piece_row;
-      const int8_t* codes = static_cast<const int8_t*>(x.storage) + at / kRowTile * integers.tile_bytes +
-                            at % kRowTile * kRun;
+      const int8_t* codes = tile_codes(x, at) + at % kRowTile * kRun;
       const TileRows piece{codes, factors_of(integers, at), at % kRowTile};
       for (int part = 0; part < kParts; ++part) {
         const TileTarget part_target{target.from(piece_row, (p - first) * kPanel + part * kPartOutputs)};

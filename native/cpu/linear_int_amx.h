@@ -55,7 +55,7 @@ class TiledBlock {
  public:
   TiledBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count)
       : weight_(weight),
-        codes_(static_cast<const int8_t*>(x.storage) + row / kRowTile * x.integers.tile_bytes),
+        codes_(tile_codes(x, row)),
         tile_bytes_(x.integers.tile_bytes),
         groups_(x.integers.groups),
         count_(count),

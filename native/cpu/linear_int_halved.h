@@ -50,7 +50,7 @@ class RowGroups {
         bytes_((sizeof(RowGroup) + steps_ * 8 * kRowTile + 63) / 64 * 64),
         memory_(reinterpret_cast<uint8_t*>(operator_scratch(static_cast<size_t>(tiles_ * groups_ * bytes_ / 4)))) {
     parallel_for(tiles_, [&](int64_t t, int) {
-      const int8_t* codes = static_cast<const int8_t*>(x.storage) + (row / kRowTile + t) * x.integers.tile_bytes;
+      const int8_t* codes = tile_codes(x, row + t * kRowTile);
       const TileFactors* factors = factors_of(x.integers, row + t * kRowTile);
       for (int64_t g = 0; g < groups_; ++g) fill(codes + code_offset(g * 8 * steps_), factors[g], at(g, t));
     }, count * groups_ * steps_ * 8);

@@ -99,8 +99,7 @@ class OpenedBlock {
       by_rows.add[count - 1](group, *groups_.at(g, t), totals);
       next.some(share);
       if (!panel) continue;
-      const TileRows rows{static_cast<const int8_t*>(x_.storage) + (row_ / kRowTile + t) * x_.integers.tile_bytes,
-                          factors_of(x_.integers, row_ + row), 0};
+      const TileRows rows{tile_codes(x_, row_ + row), factors_of(x_.integers, row_ + row), 0};
       by_rows.finish[count - 1](rows, weight_, panel, totals, TileTarget{target.from(row, 0)});
     }
   }
