@@ -7,6 +7,7 @@ import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError, reasonOf } from '../errors.ts';
 import { perplexityChange } from '../evaluate/compare.ts';
 import { type Evaluation, type EvaluationPlan, evaluate } from '../evaluate/evaluate.ts';
+import type { HeadFormat } from '../model/head-format.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { Compute } from '../model/plain-source.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
@@ -117,7 +118,7 @@ async function evaluateCommandLine(model: string | undefined, options: Options):
 interface Arithmetic {
   readonly compute: Compute;
   readonly simulate?: boolean;
-  readonly head?: 'int8' | 'bf16';
+  readonly head?: HeadFormat;
 }
 
 interface EvaluateModelOptions {

@@ -2,6 +2,7 @@
 import type { Backend } from '../backend/backend.ts';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError } from '../errors.ts';
+import type { HeadFormat } from './head-format.ts';
 import { Model, type ModelOptions } from './model.ts';
 import type { ModelSource } from './model-source.ts';
 import { packed, unpackable } from './packed.ts';
@@ -15,8 +16,8 @@ export interface SourceOptions {
   readonly compute?: Compute;
   /** For quantized checkpoints: compute their values in f32 instead of their codes in kernels; slow, for every format. */
   readonly simulate?: boolean;
-  /** For quantized checkpoints: what the output layer is kept in, rounded at load; by default int8. */
-  readonly head?: 'int8' | 'bf16';
+  /** For quantized checkpoints: what the output layer is kept in, rounded at load; by default int8. Simulated alike. */
+  readonly head?: HeadFormat;
 }
 
 export interface LoadModelOptions extends ModelOptions, SourceOptions {}
@@ -44,6 +45,6 @@ export function modelSource(checkpoint: Checkpoint, options: SourceOptions): Mod
       `${dir} is quantized in a way that there are no kernels for (${problem}); it can be simulated with --simulate, slowly`,
     );
   }
-  const realization = simulate ? simulated : packed(head ? { head } : {});
+  const realization = (simulate ? simulated : packed)(head ? { head } : {});
   return quantizedSource({ ...checkpoint, quantization }, { backend, realization });
 }

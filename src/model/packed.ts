@@ -6,14 +6,14 @@ import type { ModelConfig } from '../checkpoint/model-config.ts';
 import type { KvScheme, LinearScheme, Quantization } from '../checkpoint/quantization.ts';
 import { AtomError } from '../errors.ts';
 import { encodeBf16All } from '../numerics/half-floats.ts';
+import { type HeadFormat, headGroupSize, headQuantizer } from './head-format.ts';
 import type { Realization } from './quantized-source.ts';
 import { dequantizeStored } from './stored-weight.ts';
 
 const integerBits: Readonly<Record<string, 2 | 3 | 4 | 8>> = { int2: 2, int3: 3, int4: 4, int8: 8 };
-const headGroups = [128, 64, 32, 16, 8];
 
-/** How kernels compute it; `head` says in what the output layer is kept. */
-export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Realization {
+/** How kernels compute it. */
+export function packed({ head }: { head?: HeadFormat } = {}): Realization {
   return {
     linear(spec, scheme, { checkpoint, tensors, backend, owned }): LinearSource {
       const { weight: format, activation, outlier } = scheme;
@@ -59,19 +59,11 @@ export function packed({ head = 'int8' }: { head?: 'int8' | 'bf16' } = {}): Real
       clip,
     }),
     head(weight) {
-      const channels = weight.shape[1]!;
-      const groupSize = headGroups.find((size) => channels % size === 0);
-      if (head === 'bf16' || groupSize === undefined) {
+      const groupSize = headGroupSize(weight.shape[1]!, head);
+      if (groupSize === undefined) {
         return { sources: [{ kind: 'dense', weight, compute: 'bf16' }], activation: { kind: 'bf16' } };
       }
-      const integers = {
-        kind: 'int',
-        bits: 8,
-        groupSize,
-        outlierChannels: 0,
-        range: 'symmetric',
-        clip: 1,
-      } as const;
+      const integers = { kind: 'int', bits: 8, groupSize, outlierChannels: 0, ...headQuantizer } as const;
       return { sources: [{ kind: 'rounded', weight, groupSize }], activation: integers };
     },
   };

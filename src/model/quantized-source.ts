@@ -30,7 +30,7 @@ export interface Realization {
   activation(scheme: LinearScheme): ActivationFormat;
   cache(scheme: KvScheme): KvFormat;
   /** The output of the model, from its plain weight (vocab, hidden). */
-  head(weight: Tensor): Pick<LinearGroup, 'sources' | 'activation'>;
+  head(weight: Tensor, context: RealizationContext): Pick<LinearGroup, 'sources' | 'activation'>;
 }
 
 export function quantizedSource(
@@ -63,7 +63,7 @@ export function quantizedSource(
     embedding: tensors.get(EMBEDDING),
     finalNorm: tensors.vector(FINAL_NORM),
     lmHead: plainHead
-      ? realization.head(tensors.get(config.tiedEmbeddings ? EMBEDDING : `${head.name}.weight`))
+      ? realization.head(tensors.get(config.tiedEmbeddings ? EMBEDDING : `${head.name}.weight`), context)
       : group([head]),
     layer(index): LayerSource {
       const prefix = `model.layers.${index}`;

@@ -8,6 +8,7 @@ import { openCheckpoint } from '../../src/checkpoint/open-checkpoint.ts';
 import type { QuantizedFormat } from '../../src/checkpoint/quantization-config.ts';
 import { measurePerplexity, type PerplexityResult } from '../../src/evaluate/perplexity.ts';
 import { standardError } from '../../src/evaluate/statistics.ts';
+import type { HeadFormat } from '../../src/model/head-format.ts';
 import { loadModel } from '../../src/model/load-model.ts';
 import { Scorer } from '../../src/model/scorer.ts';
 import { calibrationWindows } from '../../src/quantize/calibration-text.ts';
@@ -41,7 +42,7 @@ async function write(name: string, preset: string, weightFormat?: QuantizedForma
 
 async function perplexity(
   path: string,
-  how: { simulate?: boolean; head?: 'int8' | 'bf16' },
+  how: { simulate: boolean; head: HeadFormat },
 ): Promise<PerplexityResult> {
   using model = loadModel(path, { backend, ...how, maxTokens: 512, maxOutputs: 512 });
   using scorer = new Scorer({ model, backend, window: 512 });
@@ -49,13 +50,11 @@ async function perplexity(
   return await measurePerplexity({ scorer, tokenIds: tokenIds.slice(0, 512 * 24), window: 512 });
 }
 
-type Head = 'int8' | 'bf16';
-
-async function expectSimulated(name: string, preset: string, heads: readonly Head[]): Promise<void> {
+async function expectSimulated(name: string, preset: string, heads: readonly HeadFormat[]): Promise<void> {
   const path = await write(name, preset);
-  const expected = await perplexity(path, { simulate: true });
   for (const head of heads) {
-    const { windowMeans } = await perplexity(path, { head });
+    const expected = await perplexity(path, { simulate: true, head });
+    const { windowMeans } = await perplexity(path, { simulate: false, head });
     const differences = windowMeans.map((mean, i) => mean - expected.windowMeans[i]!);
     const mean = differences.reduce((sum, difference) => sum + difference) / differences.length;
     // Last bits decide how activations near the middle of two codes are rounded, and with four bits one such code

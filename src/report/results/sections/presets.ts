@@ -26,7 +26,7 @@ export function presetSection(result: Presets): Section {
   return {
     heading: 'Presets',
     parts: [
-      `Perplexity of ${model} on ${text} (${tokens} tokens in windows of ${window}), each preset as \`atom quantize\` writes it by default. In full precision: ${fixed(baseline.perplexity, 2)} in ${byteText(baseline.bytes)}. Changes are against full precision, with the 95 % interval of the windows' differences. "Executed" is what serves, in the kernels of each scheme; "of simulated" is how far that is from the simulation in f32.`,
+      `Perplexity of ${model} on ${text} (${tokens} tokens in windows of ${window}), each preset as \`atom quantize\` writes it by default. In full precision: ${fixed(baseline.perplexity, 2)} in ${byteText(baseline.bytes)}. Changes are against full precision, with the 95 % interval of the windows' differences. "Executed" is what serves, in the kernels of each scheme; "of simulated" is how far that is from the simulation in f32. Both have the output layer in 8 bits.`,
       { drawing: 'presets', title: 'Loss of each preset', svg: lossChart(presets) },
       table(
         ['preset', 'bits a weight', 'size', 'simulated', 'change', 'executed', 'of simulated'],
