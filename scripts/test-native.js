@@ -3,11 +3,12 @@
 //   node scripts/test-native.js --arm64      cross-compiled for 64-bit Arm, run under qemu-user (on Debian:
 //                                            apt-get install g++-aarch64-linux-gnu qemu-user)
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setsFor } from './instruction-sets.js';
+import { kernelSources, sharedSources } from './native-sources.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const arm64 = process.argv.includes('--arm64');
@@ -32,17 +33,16 @@ const common = [
 // Sanitized code is slow enough; -O1 keeps line numbers true.
 const mode = sanitize ? ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'] : ['-O3'];
 
-const once = ['faster_way.cpp', 'isa.cpp', 'processor.cpp', 'threads.cpp', 'memory.cpp'];
-const kernels = readdirSync(join(root, 'native/cpu')).filter(
-  (name) => name.endsWith('.cpp') && !once.includes(name),
-);
 const jobs = [
-  ...once.map((name) => ({ source: `native/cpu/${name}`, object: name, flags: [] })),
-  { source: 'native/test/kernels_test.cpp', object: 'kernels_test', flags: [] },
+  ...[...sharedSources, 'native/test/kernels_test.cpp'].map((source) => ({
+    source,
+    object: basename(source),
+    flags: [],
+  })),
   ...sets.flatMap(({ name: isa, flags }) =>
-    kernels.map((name) => ({
-      source: `native/cpu/${name}`,
-      object: `${isa}-${name}`,
+    kernelSources.map((source) => ({
+      source,
+      object: `${isa}-${basename(source)}`,
       flags: [`-DATOM_ISA=${isa}`, ...flags],
     })),
   ),

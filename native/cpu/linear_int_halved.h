@@ -56,6 +56,9 @@ class RowGroups {
     }, count * groups_ * steps_ * 8);
   }
 
+  int64_t tiles() const { return tiles_; }
+  int64_t steps() const { return steps_; }  // of 8 channels, of a group
+
   RowGroup* at(int64_t group, int64_t tile) const {
     return reinterpret_cast<RowGroup*>(memory_ + (group * tiles_ + tile) * bytes_);
   }

@@ -55,9 +55,8 @@ class OpenedBlock {
   }
 
   OpenedBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count, const RowGroups& groups)
-      : x_(x), weight_(weight), groups_(groups), row_(row), count_(count),
-        steps_(padded_channels(weight.group_size) / 8) {
-    const int64_t totals = tiles() * kTileTotals, opened = Opening::bytes(steps_) / 4;
+      : x_(x), weight_(weight), groups_(groups), row_(row), count_(count) {
+    const int64_t totals = groups.tiles() * kTileTotals, opened = Opening::bytes(groups.steps()) / 4;
     totals_ = thread_scratch(static_cast<size_t>(totals + 2 * opened));
     for (int64_t turn = 0; turn < 2; ++turn) opened_[turn] = reinterpret_cast<uint8_t*>(totals_ + totals + turn * opened);
   }
@@ -66,7 +65,7 @@ class OpenedBlock {
   void run(int64_t first, int64_t last, const LinearTarget& target) {
     OpenedGroup group = opening(first, 0).finish();
     for (int64_t p = first; p < last; ++p) {
-      std::fill_n(totals_, tiles() * kTileTotals, 0.0f);
+      std::fill_n(totals_, groups_.tiles() * kTileTotals, 0.0f);
       for (int64_t g = 0; g < weight_.groups; ++g) {
         const bool ends = g + 1 == weight_.groups;
         Opening next = ends ? opening(std::min(p + 1, last - 1), 0) : opening(p, g + 1);
@@ -81,19 +80,18 @@ class OpenedBlock {
   static constexpr int64_t kMostChannels = 512;
   static constexpr int64_t kTileTotals = kRowTile * kPanel;
 
-  int64_t tiles() const { return (count_ + kRowTile - 1) / kRowTile; }
   const uint8_t* panel(int64_t p) const { return weight_.data + p * weight_.panel_bytes(); }
 
   Opening opening(int64_t p, int64_t g) {
     turn_ = 1 - turn_;
-    return {panel(p) + g * weight_.group_bytes(), steps_, weight_.wide_scales != 0, opened_[turn_]};
+    return {panel(p) + g * weight_.group_bytes(), groups_.steps(), weight_.wide_scales != 0, opened_[turn_]};
   }
 
   /// Multiplies all rows with group `g`, and opens the next between them; with the last of a `panel` rows are finished.
   void multiply(const OpenedGroup& group, int64_t g, Opening& next, const uint8_t* panel, const LinearTarget& target) {
     static constexpr OpenedTiles by_rows;
-    const int64_t share = (steps_ + tiles() - 1) / tiles();
-    for (int64_t t = 0; t < tiles(); ++t) {
+    const int64_t tiles = groups_.tiles(), share = (groups_.steps() + tiles - 1) / tiles;
+    for (int64_t t = 0; t < tiles; ++t) {
       const int64_t row = t * kRowTile, count = std::min(kRowTile, count_ - row);
       float* const totals = totals_ + t * kTileTotals;
       by_rows.add[count - 1](group, *groups_.at(g, t), totals);
@@ -107,7 +105,7 @@ class OpenedBlock {
   const ActivationSpec& x_;
   const IntegerWeight& weight_;
   const RowGroups& groups_;
-  int64_t row_, count_, steps_;
+  int64_t row_, count_;
   float* totals_;
   uint8_t* opened_[2];
   int turn_ = 0;  // which of them was given last

@@ -2,9 +2,9 @@
 // No arithmetic here. binding.gyp says which sets are linked: ATOM_LINKED_ISAS(X) is X(portable) X(avx2) or the like.
 #include <vector>
 
+#include "../cpu/faster_way.h"
 #include "../cpu/isa.h"
 #include "../cpu/operators.h"
-#include "../cpu/faster_way.h"
 #include "../cpu/processor.h"
 #include "../cpu/threads.h"
 #include "bind.h"

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "../cpu/faster_way.h"
 #include "../cpu/memory.h"
 #include "../cpu/operators.h"
-#include "../cpu/faster_way.h"
 #include "../cpu/processor.h"
 #include "../cpu/threads.h"
 #include "integers_test.h"

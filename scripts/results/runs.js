@@ -155,7 +155,7 @@ export const runs = {
     minutes: 8,
     measure: (bench) => ladder(bench, 'tiny-classics-outliers'),
   },
-  presets: { title: 'Presets', kind: 'presets', minutes: 30, measure: presets },
+  presets: { title: 'Presets', kind: 'presets', minutes: 6, measure: presets },
 };
 
 /** With the figures of Atom's published code beside, where it has the step. */
