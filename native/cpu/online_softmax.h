@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 
 #include "attention_step.h"
@@ -38,10 +39,10 @@ inline VecF power_of_two(VecF x) {
 
 /// Weighted sums of a row: a state, then sums (width) f32. Weights are relative to 2^reference.
 struct SoftmaxState {
-  float reference;
-  float total;                        // of the weights; settled
   alignas(64) float totals[16];       // of the weights, by lanes
   float offsets[16];                  // what zero points of integer values add to every channel, by lanes
+  alignas(64) float reference;        // from here on a record is what settled sums are
+  float total;                        // of the weights; settled
 };
 
 /// Takes a step into the states of a few rows, whose weights there are relative to 2^reference, and tells what each
@@ -83,8 +84,10 @@ struct SoftmaxSums {
     state(row).reference = -std::numeric_limits<float>::infinity();
   }
 
+  /// Settled sums alone.
   void copy(int64_t row, const SoftmaxSums& to, int64_t target) const {
-    std::copy_n(memory + row * record, record, to.memory + target * record);
+    constexpr auto kSettled = static_cast<int64_t>(offsetof(SoftmaxState, reference) / sizeof(float));
+    std::copy_n(memory + row * record + kSettled, record - kSettled, to.memory + target * record + kSettled);
   }
 
   /// Adds up the lanes, and takes off what zero points added.

@@ -7,7 +7,7 @@ import { BatchBuffer, type SequenceChunk } from '../../src/model/batch-buffer.ts
 import { cpuBackends, gaussians, tensorOf } from './backends.ts';
 
 const blockSize = 16;
-const positions = 1600;
+const positions = 2600;
 
 describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
   interface Setting {
@@ -28,7 +28,7 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
       numKvHeads,
       headDim,
       blockSize,
-      numBlocks: 128,
+      numBlocks: 176,
     });
     const reference = new ReferenceKvLayer({ format, blockSize });
     const angles = Float32Array.from({ length: (positions * headDim) / 2 }, (_, i) => {
@@ -43,11 +43,15 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
           kNorm: tensorOf('f32', [headDim], gaussians(headDim, 2)),
         }
       : {};
-    const buffer = new BatchBuffer(backend, { maxTokens: 1600, maxSequences: 8, maxBlocksPerSequence: 100 });
+    const buffer = new BatchBuffer(backend, {
+      maxTokens: positions,
+      maxSequences: 8,
+      maxBlocksPerSequence: 163,
+    });
     const channels = numHeads * headDim;
     const activation = (): Activation => {
-      const storage = backend.allocate('u8', [1600 * channels * 4]);
-      return backend.activation({ format: { kind: 'f32' }, channels, maxTokens: 1600, storage });
+      const storage = backend.allocate('u8', [positions * channels * 4]);
+      return backend.activation({ format: { kind: 'f32' }, channels, maxTokens: positions, storage });
     };
     const out = activation();
     const expected = activation();
@@ -160,38 +164,38 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
     },
   );
 
-  // The partitions of a context are 512 keys: decodes and short chunks are split over them, long chunks are not. How many a
+  // The partitions of a context are 1,024 keys: decodes and short chunks are split over them, long chunks are not. How many a
   // task takes depends on what else there is to do.
   test.each([
     { format: { keyBits: 32, valueBits: 32 } as const },
     { format: { keyBits: 16, valueBits: 16 } as const },
     { format: { keyBits: 8, valueBits: 4 } as const },
-    { format: { keyBits: 4, valueBits: 8 } as const, window: 700 },
+    { format: { keyBits: 4, valueBits: 8 } as const, window: 1300 },
   ])('long contexts agree with plain arithmetic, bit for bit however they are split: %o', (options) => {
     const setting = { ...options, numHeads: 6, numKvHeads: 2, headDim: 16 };
     const width = 10 * 16;
     const channels = 6 * 16;
-    const length = 1290;
-    const blocks = Array.from({ length: 82 }, (_, i) => (i * 37) % 101);
-    const elsewhere = Array.from({ length: 20 }, (_, i) => 102 + i);
+    const length = 2310;
+    const blocks = Array.from({ length: 145 }, (_, i) => (i * 37) % 151);
+    const elsewhere = Array.from({ length: 20 }, (_, i) => 152 + i);
     const values = gaussians(length * width, 9);
     const slice = (from: number, to: number) => values.slice(from * width, to * width);
     const together = harness(setting)([chunk(length, 0, blocks)], values, { check: false });
     const stepwise = harness(setting);
-    stepwise([chunk(1270, 0, blocks)], slice(0, 1270), { check: false });
+    stepwise([chunk(2290, 0, blocks)], slice(0, 2290), { check: false });
     const beside = (tokens: number, other: number) => {
       const chunks = [chunk(1, tokens, blocks), chunk(other, 0, elsewhere)];
       const all = Float32Array.from([...slice(tokens, tokens + 1), ...gaussians(other * width, other)]);
       return stepwise(chunks, all).slice(0, channels);
     };
     const rows = [
-      stepwise([chunk(1, 1270, blocks)], slice(1270, 1271)),
-      stepwise([chunk(3, 1271, blocks)], slice(1271, 1274)),
-      stepwise([chunk(14, 1274, blocks)], slice(1274, 1288)),
-      beside(1288, 150),
-      beside(1289, 320),
+      stepwise([chunk(1, 2290, blocks)], slice(2290, 2291)),
+      stepwise([chunk(3, 2291, blocks)], slice(2291, 2294)),
+      stepwise([chunk(14, 2294, blocks)], slice(2294, 2308)),
+      beside(2308, 150),
+      beside(2309, 320),
     ].flatMap((part) => [...part]);
-    expect(Float32Array.from(rows)).toEqual(together.slice(1270 * channels));
+    expect(Float32Array.from(rows)).toEqual(together.slice(2290 * channels));
   });
 
   // Of a simulated cache keys and values are the same numbers, in floats.
@@ -255,6 +259,6 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
 
   test('a block outside the cache is refused before anything is written', () => {
     const step = harness({ format: { keyBits: 32, valueBits: 32 }, numHeads: 1, numKvHeads: 1, headDim: 16 });
-    expect(() => step([chunk(1, 0, [128])], new Float32Array(48))).toThrowError(/block 128 of 128/);
+    expect(() => step([chunk(1, 0, [176])], new Float32Array(48))).toThrowError(/block 176 of 176/);
   });
 });
