@@ -52,10 +52,24 @@ export function scaleRows(matrix: Tensor, factors: ArrayLike<number>): void {
 
 /** Sum of squares of each column. */
 export function columnSquares(matrix: Tensor): Float64Array {
-  const columns = matrix.shape[1]!;
+  const [rows, columns] = matrix.shape as [number, number];
+  const values = matrix.f32();
   const sums = new Float64Array(columns);
-  for (const [i, value] of matrix.f32().entries()) sums[i % columns]! += value * value;
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) sums[c]! += values[r * columns + c]! ** 2;
+  }
   return sums;
+}
+
+/** Largest magnitude in each column. */
+export function columnPeaks(matrix: Tensor): Float64Array {
+  const [rows, columns] = matrix.shape as [number, number];
+  const values = matrix.f32();
+  const peaks = new Float64Array(columns);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) peaks[c] = Math.max(peaks[c]!, Math.abs(values[r * columns + c]!));
+  }
+  return peaks;
 }
 
 /** matrix = matrix R, with R given turned: (in, in) f32, row j of it column j of R. */

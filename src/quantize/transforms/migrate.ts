@@ -7,7 +7,7 @@ import type { Tensor } from '../../backend/tensor.ts';
 import type { ModelConfig } from '../../checkpoint/model-config.ts';
 import type { LinearInput } from '../../model/model-source.ts';
 import { type LayerWeights, linearsOf } from '../layer-weights.ts';
-import { multiply, scaleColumns } from '../matrix.ts';
+import { columnPeaks, multiply, scaleColumns } from '../matrix.ts';
 import { type ChannelSums, linearInputs } from '../profile.ts';
 import { activationQuantizer, roundToNearest } from '../quantize-matrix.ts';
 import type { Recipe } from '../recipe.ts';
@@ -29,11 +29,16 @@ const gridSteps = 20;
 export function migrateScales(weights: LayerWeights, options: MigrationOptions): Record<LinearInput, number> {
   const chosen = {} as Record<LinearInput, number>;
   for (const input of linearInputs) {
+    using trial = new Trial(weights, input, options);
+    const loudest = linearsOf[input].reduce(
+      (peaks, name) => largerOf(peaks, columnPeaks(weights.matrices[name])),
+      new Float64Array(options.sums[input].peaks.length),
+    );
     let best = { error: Number.POSITIVE_INFINITY, exponent: 0, scales: new Float64Array() as Float64Array };
     for (let step = 0; step <= gridSteps; step++) {
       const exponent = step / gridSteps;
-      const scales = scalesOf(weights, input, exponent, options);
-      const error = outputError(weights, input, scales, options);
+      const scales = scalesOf(loudest, input, exponent, options);
+      const error = trial.error(scales);
       if (error < best.error) best = { error, exponent, scales };
     }
     apply(weights, input, best.scales, options.config);
@@ -43,31 +48,24 @@ export function migrateScales(weights: LayerWeights, options: MigrationOptions):
 }
 
 function scalesOf(
-  weights: LayerWeights,
+  loudest: Float64Array, // largest magnitude of each channel's weights
   input: LinearInput,
   exponent: number,
   { recipe, sums, rows, config }: MigrationOptions,
 ): Float64Array {
   const { sumMagnitudes, peaks } = sums[input];
-  let scales: Float64Array;
-  if (recipe.transforms.migration === 'awq') {
-    scales = sumMagnitudes.map((sum) => (sum / rows) ** exponent);
-  } else {
-    const loudest = new Float64Array(peaks.length);
-    for (const name of linearsOf[input]) {
-      for (const [i, value] of weights.matrices[name].f32().entries()) {
-        const c = i % loudest.length;
-        loudest[c] = Math.max(loudest[c]!, Math.abs(value));
-      }
-    }
-    scales = Float64Array.from(peaks, (peak, c) => peak ** exponent / loudest[c]! ** (1 - exponent));
-  }
+  const scales =
+    recipe.transforms.migration === 'awq'
+      ? sumMagnitudes.map((sum) => (sum / rows) ** exponent)
+      : Float64Array.from(peaks, (peak, c) => peak ** exponent / loudest[c]! ** (1 - exponent));
   // Heads of a group read the same values, so they share scales.
   if (input === 'output') shareByGroup(scales, config);
   const usable = scales.map((scale) => (scale > 0 && Number.isFinite(scale) ? scale : 1));
   const mean = Math.exp(usable.reduce((sum, scale) => sum + Math.log(scale), 0) / usable.length);
   return usable.map((scale) => scale / mean);
 }
+
+const largerOf = (a: Float64Array, b: Float64Array) => a.map((value, c) => Math.max(value, b[c]!));
 
 function shareByGroup(scales: Float64Array, { numHeads, numKvHeads, headDim }: ModelConfig): void {
   const group = numHeads / numKvHeads;
@@ -80,35 +78,58 @@ function shareByGroup(scales: Float64Array, { numHeads, numKvHeads, headDim }: M
   }
 }
 
-/** Squared error of the linears' outputs over the sample rows, inputs and weights quantized with these scales. */
-function outputError(
-  weights: LayerWeights,
-  input: LinearInput,
-  scales: Float64Array,
-  { backend, recipe, samples }: MigrationOptions,
-): number {
-  const x = samples[input];
-  const rows = x.shape[0]!;
-  using scaled = backend.allocate('f32', x.shape);
-  scaled.f32().set(x.f32());
-  scaleColumns(scaled, inverse(scales));
-  if (recipe.activation.format !== 'none')
-    backend.fakeQuant({ x: scaled, out: scaled, rows, quantizer: activationQuantizer(recipe, input) });
-  let error = 0;
-  for (const name of linearsOf[input]) {
-    const matrix = weights.matrices[name];
-    using rounded = backend.allocate('f32', matrix.shape);
-    rounded.f32().set(matrix.f32());
-    scaleColumns(rounded, scales);
-    roundToNearest(rounded, { backend, recipe });
-    using exact = backend.allocate('f32', [rows, matrix.shape[0]!]);
-    using quantized = backend.allocate('f32', [rows, matrix.shape[0]!]);
-    multiply(backend, x, matrix, exact);
-    multiply(backend, scaled, rounded, quantized);
-    const [a, b] = [exact.f32(), quantized.f32()];
-    for (let i = 0; i < a.length; i++) error += (a[i]! - b[i]!) ** 2;
+/** Tries scales of an input on the sample rows: what stays the same for all of them is computed once. */
+class Trial implements Disposable {
+  readonly #options: MigrationOptions;
+  readonly #input: LinearInput;
+  readonly #scaled: Tensor; // (rows, channels)
+  /** Of each linear: its weight, room for another, and its outputs (rows, out) as they are and as they become. */
+  readonly #linears: readonly Readonly<Record<'weight' | 'rounded' | 'exact' | 'quantized', Tensor>>[];
+
+  constructor(weights: LayerWeights, input: LinearInput, options: MigrationOptions) {
+    const { backend, samples } = options;
+    const x = samples[input];
+    this.#options = options;
+    this.#input = input;
+    this.#scaled = backend.allocate('f32', x.shape);
+    this.#linears = linearsOf[input].map((name) => {
+      const weight = weights.matrices[name];
+      const outputs = [x.shape[0]!, weight.shape[0]!];
+      const exact = backend.allocate('f32', outputs);
+      multiply(backend, x, weight, exact);
+      const rounded = backend.allocate('f32', weight.shape);
+      return { weight, rounded, exact, quantized: backend.allocate('f32', outputs) };
+    });
   }
-  return error;
+
+  /** Squared error of the linears' outputs, inputs and weights quantized with these scales. */
+  error(scales: Float64Array): number {
+    const { backend, recipe, samples } = this.#options;
+    const [x, scaled] = [samples[this.#input], this.#scaled];
+    scaled.f32().set(x.f32());
+    scaleColumns(scaled, inverse(scales));
+    if (recipe.activation.format !== 'none') {
+      const quantizer = activationQuantizer(recipe, this.#input);
+      backend.fakeQuant({ x: scaled, out: scaled, rows: x.shape[0]!, quantizer });
+    }
+    let error = 0;
+    for (const { weight, rounded, exact, quantized } of this.#linears) {
+      rounded.f32().set(weight.f32());
+      scaleColumns(rounded, scales);
+      roundToNearest(rounded, { backend, recipe });
+      multiply(backend, scaled, rounded, quantized);
+      const [a, b] = [exact.f32(), quantized.f32()];
+      for (let i = 0; i < a.length; i++) error += (a[i]! - b[i]!) ** 2;
+    }
+    return error;
+  }
+
+  [Symbol.dispose](): void {
+    this.#scaled[Symbol.dispose]();
+    for (const { rounded, exact, quantized } of this.#linears) {
+      for (const tensor of [rounded, exact, quantized]) tensor[Symbol.dispose]();
+    }
+  }
 }
 
 function apply(weights: LayerWeights, input: LinearInput, scales: Float64Array, config: ModelConfig): void {
