@@ -9,7 +9,8 @@ namespace atom {
 // A cache line and the widest vector; tensors start on it.
 constexpr size_t kAlignment = 64;
 
-/// Zeroed memory, 64-byte aligned; large blocks ask for huge pages. Null when the machine has no more.
+/// Zeroed memory, 64-byte aligned, in huge pages where it can be. Null when the machine has no more. Of what is released up to
+/// 64 MiB stay mapped, for who asks for as much again.
 void* allocate(size_t bytes);
 void release(void* address, size_t bytes);
 

@@ -1,10 +1,9 @@
 // `atom bench attention`: options, a table or JSON.
 import { Command } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
-import { nativeAddon } from '../backend/cpu/native.ts';
 import { type AttentionRow, attentionShapes, benchAttention } from '../bench/attention.ts';
 import { list, positiveInteger } from './option-types.ts';
-import { jsonOption, threadsOption } from './shared-options.ts';
+import { jsonOption, threadsOption, useThreads } from './shared-options.ts';
 
 interface AttentionFlags {
   readonly contexts?: readonly number[];
@@ -24,12 +23,10 @@ export function benchAttentionCommand(): Command {
 }
 
 function attention({ contexts, threads, processorTime, json }: AttentionFlags): void {
-  const addon = nativeAddon();
-  if (threads !== undefined) addon.setThreadCount(threads);
   using backend = new CpuBackend();
   if (!json) console.log('heads  batch  context  bits         ms     GB/s   of read   times 16 bits');
   const report = benchAttention(backend, {
-    threads: addon.threadCount(),
+    threads: useThreads(threads),
     shapes: attentionShapes.filter(({ context }) => contexts?.includes(context) ?? true),
     clock: processorTime ? 'processor' : 'wall',
     ...(!json && { onRow: (row: AttentionRow) => console.log(attentionLine(row)) }),

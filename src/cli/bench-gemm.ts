@@ -1,9 +1,8 @@
 // `atom bench gemm`: dense matrix products against the peak and the read bandwidth measured in the same run.
 import { Command } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
-import { nativeAddon } from '../backend/cpu/native.ts';
 import { benchGemm, type GemmRow } from '../bench/gemm.ts';
-import { jsonOption, threadsOption } from './shared-options.ts';
+import { jsonOption, threadsOption, useThreads } from './shared-options.ts';
 
 export function benchGemmCommand(): Command {
   return new Command('gemm')
@@ -14,12 +13,10 @@ export function benchGemmCommand(): Command {
 }
 
 function gemm({ threads, json }: { threads?: number; json?: boolean }): void {
-  const addon = nativeAddon();
-  if (threads !== undefined) addon.setThreadCount(threads);
   using backend = new CpuBackend();
   if (!json) console.log('type  rows     in    out        ms   GFLOPS   of peak     GB/s   of read');
   const report = benchGemm(backend, {
-    threads: addon.threadCount(),
+    threads: useThreads(threads),
     ...(!json && { onRow: (row: GemmRow) => console.log(gemmLine(row)) }),
   });
   if (json) {

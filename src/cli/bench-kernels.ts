@@ -1,7 +1,6 @@
 // `atom bench kernels`: options, what they choose, and the JSON that reports are drawn from.
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
-import { nativeAddon } from '../backend/cpu/native.ts';
 import { benchKernels, benchWholeModels, type KernelsReport } from '../bench/kernels/kernels.ts';
 import type { KernelFigure } from '../bench/kernels/measure.ts';
 import { operatorNames } from '../bench/kernels/operators.ts';
@@ -21,7 +20,7 @@ import {
 } from './kernel-table.ts';
 import { list, positiveInteger } from './option-types.ts';
 import { provenance } from './provenance.ts';
-import { jsonOption, threadsOption } from './shared-options.ts';
+import { jsonOption, threadsOption, useThreads } from './shared-options.ts';
 
 interface KernelsFlags {
   readonly operators?: readonly string[];
@@ -105,9 +104,7 @@ const doubling = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 function run(flags: KernelsFlags): void {
   const { quick = false, json = false, model = false, processorTime = false } = flags;
   const started = performance.now();
-  const addon = nativeAddon();
-  if (flags.threads !== undefined) addon.setThreadCount(flags.threads);
-  const threads = addon.threadCount();
+  const threads = useThreads(flags.threads);
   if (processorTime && threads > 1) {
     throw new AtomError('bad-option', '--processor-time needs --threads 1: more would count their waiting');
   }

@@ -12,7 +12,7 @@ import type { BenchReport, Fact } from '../report/types.ts';
 import { packageVersion } from '../server/package-version.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { list, positiveInteger } from './option-types.ts';
-import { jsonOption, threadsOption } from './shared-options.ts';
+import { jsonOption, threadsOption, useThreads } from './shared-options.ts';
 
 export interface ModelOptions {
   readonly shape?: RandomShape;
@@ -51,7 +51,7 @@ export function withReportOption(command: Command): Command {
 
 /** The models that were asked for; sets the number of threads. */
 export function chosenModels(options: ModelOptions, limits: LoadOptions) {
-  if (options.threads !== undefined) nativeAddon().setThreadCount(options.threads);
+  useThreads(options.threads);
   const shape = options.shape ?? (options.quick ? 'tiny' : '1.1b');
   const model = { shape, layers: options.layers };
   const keep = { cache: cacheFolder('bench'), toolVersion: packageVersion() };

@@ -15,6 +15,33 @@ test('freeing a tensor returns its native memory and is safe to repeat', () => {
   expect(nativeAddon().liveBlocks()).toBe(before);
 });
 
+test('memory is zeros whatever was in the block that it comes from', () => {
+  const sizes = [1000, 1500, 4096, 5000, 300_000, 3_000_000, 17_000_000];
+  for (const size of [...sizes, ...sizes, ...[...sizes].reverse()]) {
+    const held = [1, 2, 3].map(() => backend.allocate('u8', [size]));
+    const addresses = held.map(({ address }) => address).sort((a, b) => a - b);
+    expect(addresses[1]! - addresses[0]!).toBeGreaterThanOrEqual(size);
+    expect(addresses[2]! - addresses[1]!).toBeGreaterThanOrEqual(size);
+    for (const tensor of held) {
+      expect(tensor.bytes().every((byte) => byte === 0)).toBe(true);
+      tensor.bytes().fill(0xa5);
+    }
+    for (const tensor of held) tensor[Symbol.dispose]();
+  }
+});
+
+test('what is released and not given again does not pile up', () => {
+  const resident = () => process.memoryUsage.rss();
+  const before = resident();
+  for (let size = 1; size < 120; size++) {
+    const tensor = backend.allocate('u8', [size * 2 ** 17]);
+    tensor.bytes().fill(1);
+    tensor[Symbol.dispose]();
+  }
+  // 935 MB in all sizes, of which 64 MiB may stay.
+  expect(resident() - before).toBeLessThan(160 * 2 ** 20);
+});
+
 test('a tensor used after it was freed throws use-after-free, and so do its views', () => {
   const tensor = backend.allocate('i32', [8]);
   const view = tensor.rows(2, 3);
