@@ -65,8 +65,9 @@ class Kept {
     return address;
   }
 
-  /// Takes a mapping over; the oldest ones are given back to the system.
+  /// Takes a mapping over; the system gets the oldest ones back, and at once what is too large to keep.
   void keep(void* address, size_t bytes) {
+    if (bytes > kMostBytes / 4) return void(munmap(address, bytes));
     const std::lock_guard lock(mutex_);
     blocks_.push_back({address, bytes});
     held_ += bytes;
@@ -77,16 +78,13 @@ class Kept {
     }
   }
 
-  static bool worth([[maybe_unused]] size_t bytes) {
-#if defined(__SANITIZE_ADDRESS__)
-    return false;  // what is used after it was released shall be found
-#else
-    return bytes <= kMostBytes / 4;
-#endif
-  }
-
  private:
-  static constexpr size_t kMostBytes = size_t{64} << 20, kMostBlocks = 256;
+#if defined(__SANITIZE_ADDRESS__)
+  static constexpr size_t kMostBytes = 0;  // what is used after it was released shall be found
+#else
+  static constexpr size_t kMostBytes = size_t{64} << 20;
+#endif
+  static constexpr size_t kMostBlocks = 256;
 
   struct Block {
     void* address;
@@ -105,7 +103,7 @@ Kept& kept() {
 }
 
 void* map_zeroed(size_t bytes) {
-  if (void* const again = Kept::worth(bytes) ? kept().take(bytes) : nullptr) {
+  if (void* const again = kept().take(bytes)) {
     __builtin_memset(again, 0, bytes);
     return again;
   }
@@ -115,11 +113,6 @@ void* map_zeroed(size_t bytes) {
   use_huge_pages(address, bytes);
 #endif
   return address;
-}
-
-void unmap(void* address, size_t bytes) {
-  if (Kept::worth(bytes)) kept().keep(address, bytes);
-  else munmap(address, bytes);
 }
 
 }  // namespace
@@ -142,7 +135,7 @@ void* allocate(size_t bytes) {
 void release(void* address, size_t bytes) {
   if (!address) return;
   if (uses_heap(bytes)) std::free(address);
-  else unmap(address, mapped_size(bytes));
+  else kept().keep(address, mapped_size(bytes));
   g_live_bytes -= static_cast<int64_t>(bytes);
   --g_live_blocks;
 }

@@ -7,7 +7,7 @@ import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError, reasonOf } from '../errors.ts';
 import { perplexityChange } from '../evaluate/compare.ts';
 import { type Evaluation, type EvaluationPlan, evaluate } from '../evaluate/evaluate.ts';
-import type { HeadFormat } from '../model/head-format.ts';
+import { type HeadFormat, headFormats } from '../model/head-format.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { Compute } from '../model/plain-source.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
@@ -70,10 +70,9 @@ export function evaluateCommand(): Command {
     .option('--outliers <n>', 'channels kept in INT8', wholeNumber, 128)
     .option('--simulate', 'compute a quantized checkpoint in f32, whatever its formats; slow')
     .addOption(
-      new Option('--head <type>', 'output layer of a quantized checkpoint (default: int8)').choices([
-        'int8',
-        'bf16',
-      ]),
+      new Option('--head <type>', 'output layer of a quantized checkpoint (default: int8)').choices(
+        headFormats,
+      ),
     )
     .addOption(
       new Option('--compute <type>', 'arithmetic of a plain checkpoint')

@@ -65,6 +65,17 @@ export class CheckpointTensors implements Disposable {
   }
 }
 
+/** A copy of a checkpoint's weight (rows, columns) as f32; the caller disposes it. */
+export function loadMatrix(backend: Backend, weight: Tensor): Tensor {
+  const out = backend.allocate('f32', weight.shape);
+  const tokens = weight.shape[0]!;
+  // Looking up every row in turn is what turns a whole table into f32.
+  using tokenIds = backend.allocate('i32', [tokens]);
+  tokenIds.i32().set(Int32Array.from({ length: tokens }, (_, row) => row));
+  backend.embed({ table: weight, tokenIds, out, tokens });
+  return out;
+}
+
 /** The values of a small floating-point tensor. */
 export function floatsOf(tensor: Tensor): Float32Array {
   // A mapped tensor may start anywhere, so the bytes are copied before they are read as numbers.

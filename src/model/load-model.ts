@@ -29,7 +29,7 @@ export function loadModel(path: string, options: LoadModelOptions): Model {
 
 /** Throws `unsupported-model` for what there are no kernels for. */
 export function modelSource(checkpoint: Checkpoint, options: SourceOptions): ModelSource {
-  const { backend, compute = 'bf16', simulate = false, head } = options;
+  const { backend, compute = 'bf16', simulate = false, head = 'int8' } = options;
   const { dir, config, quantization } = checkpoint;
   if (config.moe) {
     throw new AtomError(
@@ -45,6 +45,6 @@ export function modelSource(checkpoint: Checkpoint, options: SourceOptions): Mod
       `${dir} is quantized in a way that there are no kernels for (${problem}); it can be simulated with --simulate, slowly`,
     );
   }
-  const realization = (simulate ? simulated : packed)(head ? { head } : {});
+  const realization = (simulate ? simulated : packed)({ head });
   return quantizedSource({ ...checkpoint, quantization }, { backend, realization });
 }

@@ -13,7 +13,7 @@ import { dequantizeStored } from './stored-weight.ts';
 const integerBits: Readonly<Record<string, 2 | 3 | 4 | 8>> = { int2: 2, int3: 3, int4: 4, int8: 8 };
 
 /** How kernels compute it. */
-export function packed({ head }: { head?: HeadFormat } = {}): Realization {
+export function packed({ head }: { head: HeadFormat }): Realization {
   return {
     linear(spec, scheme, { checkpoint, tensors, backend, owned }): LinearSource {
       const { weight: format, activation, outlier } = scheme;

@@ -2,12 +2,12 @@
 // dequantized on the way. Slow, and the truth that packed kernels are held against, for every format.
 import type { ActivationFormat, KvFormat } from '../backend/formats.ts';
 import type { KvScheme, LinearScheme } from '../checkpoint/quantization.ts';
-import { floatsOf } from './checkpoint-tensors.ts';
+import { loadMatrix } from './checkpoint-tensors.ts';
 import { type HeadFormat, headGroupSize, headQuantizer } from './head-format.ts';
 import type { Realization } from './quantized-source.ts';
 import { dequantizeStored } from './stored-weight.ts';
 
-export function simulated({ head }: { head?: HeadFormat } = {}): Realization {
+export function simulated({ head }: { head: HeadFormat }): Realization {
   return {
     linear(spec, scheme, { checkpoint, tensors, backend, owned }) {
       if (scheme.weight.format === 'none') {
@@ -28,9 +28,8 @@ export function simulated({ head }: { head?: HeadFormat } = {}): Realization {
       }
       const outliers = { outlierChannels: 0, outlierFormat: 'none', outlierClip: 1 } as const;
       const quantizer = { format: 'int8', groupSize, ...headQuantizer, ...outliers } as const;
-      const values = backend.allocate('f32', [rows, channels]);
+      const values = loadMatrix(backend, weight);
       owned.push(values);
-      for (let row = 0; row < rows; row++) values.f32().set(floatsOf(weight.rows(row, 1)), row * channels);
       backend.fakeQuant({ x: values, out: values, rows, quantizer });
       return {
         sources: [{ kind: 'dense', weight: values, compute: 'f32' }],

@@ -2,8 +2,8 @@
 // transforms and rounding change in place.
 import type { Backend } from '../backend/backend.ts';
 import type { Tensor } from '../backend/tensor.ts';
+import { loadMatrix } from '../model/checkpoint-tensors.ts';
 import type { LayerSource, LinearInput } from '../model/model-source.ts';
-import { loadMatrix } from './matrix.ts';
 import { linearInputs } from './profile.ts';
 
 export type LinearName = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';

@@ -2,17 +2,6 @@
 import type { Backend } from '../backend/backend.ts';
 import type { Tensor } from '../backend/tensor.ts';
 
-/** A copy of a checkpoint's weight (rows, columns) as f32; the caller disposes it. */
-export function loadMatrix(backend: Backend, weight: Tensor): Tensor {
-  const out = backend.allocate('f32', weight.shape);
-  const tokens = weight.shape[0]!;
-  // Looking up every row in turn is what turns a whole table into f32.
-  using tokenIds = backend.allocate('i32', [tokens]);
-  tokenIds.i32().set(Int32Array.from({ length: tokens }, (_, row) => row));
-  backend.embed({ table: weight, tokenIds, out, tokens });
-  return out;
-}
-
 /** Columns gathered: column c becomes column order[c] of before. */
 export function reorderColumns(matrix: Tensor, order: Int32Array): void {
   const [rows, columns] = matrix.shape as [number, number];
@@ -59,17 +48,6 @@ export function columnSquares(matrix: Tensor): Float64Array {
     for (let c = 0; c < columns; c++) sums[c]! += values[r * columns + c]! ** 2;
   }
   return sums;
-}
-
-/** Largest magnitude in each column. */
-export function columnPeaks(matrix: Tensor): Float64Array {
-  const [rows, columns] = matrix.shape as [number, number];
-  const values = matrix.f32();
-  const peaks = new Float64Array(columns);
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) peaks[c] = Math.max(peaks[c]!, Math.abs(values[r * columns + c]!));
-  }
-  return peaks;
 }
 
 /** matrix = matrix R, with R given turned: (in, in) f32, row j of it column j of R. */

@@ -4,13 +4,13 @@ import type { Backend } from '../backend/backend.ts';
 import type { KvFormat } from '../backend/formats.ts';
 import type { Tensor } from '../backend/tensor.ts';
 import type { Checkpoint } from '../checkpoint/open-checkpoint.ts';
-import { floatsOf } from '../model/checkpoint-tensors.ts';
+import { floatsOf, loadMatrix } from '../model/checkpoint-tensors.ts';
 import type { LayerSource, LinearGroup, LinearInput, ModelSource } from '../model/model-source.ts';
 import { plainSource } from '../model/plain-source.ts';
 import { requireRunning } from './interruption.ts';
 import { LayerRunner } from './layer-runner.ts';
 import { LayerWeights } from './layer-weights.ts';
-import { loadMatrix, scaleColumns } from './matrix.ts';
+import { scaleColumns } from './matrix.ts';
 import { type Precision, withPrecision } from './precision.ts';
 import {
   type ChannelOrders,

@@ -46,7 +46,7 @@ describe.each(cpuBackends)('attention on $isa', ({ backend }) => {
     const buffer = new BatchBuffer(backend, {
       maxTokens: positions,
       maxSequences: 8,
-      maxBlocksPerSequence: 163,
+      maxBlocksPerSequence: Math.ceil(positions / blockSize),
     });
     const channels = numHeads * headDim;
     const activation = (): Activation => {

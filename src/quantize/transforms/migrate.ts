@@ -7,10 +7,11 @@ import type { Tensor } from '../../backend/tensor.ts';
 import type { ModelConfig } from '../../checkpoint/model-config.ts';
 import type { LinearInput } from '../../model/model-source.ts';
 import { type LayerWeights, linearsOf } from '../layer-weights.ts';
-import { columnPeaks, multiply, scaleColumns } from '../matrix.ts';
+import { multiply, scaleColumns } from '../matrix.ts';
 import { type ChannelSums, linearInputs } from '../profile.ts';
 import { activationQuantizer, roundToNearest } from '../quantize-matrix.ts';
 import type { Recipe } from '../recipe.ts';
+import { ChannelStatistics } from '../statistics.ts';
 import { inverse, scaleOutputs } from './fold-scales.ts';
 
 export interface MigrationOptions {
@@ -30,14 +31,11 @@ export function migrateScales(weights: LayerWeights, options: MigrationOptions):
   const chosen = {} as Record<LinearInput, number>;
   for (const input of linearInputs) {
     using trial = new Trial(weights, input, options);
-    const loudest = linearsOf[input].reduce(
-      (peaks, name) => largerOf(peaks, columnPeaks(weights.matrices[name])),
-      new Float64Array(options.sums[input].peaks.length),
-    );
+    const scalesAt = scalesOf(weights, input, options);
     let best = { error: Number.POSITIVE_INFINITY, exponent: 0, scales: new Float64Array() as Float64Array };
     for (let step = 0; step <= gridSteps; step++) {
       const exponent = step / gridSteps;
-      const scales = scalesOf(loudest, input, exponent, options);
+      const scales = scalesAt(exponent);
       const error = trial.error(scales);
       if (error < best.error) best = { error, exponent, scales };
     }
@@ -47,25 +45,33 @@ export function migrateScales(weights: LayerWeights, options: MigrationOptions):
   return chosen;
 }
 
+/** The scales that an exponent gives. */
 function scalesOf(
-  loudest: Float64Array, // largest magnitude of each channel's weights
+  weights: LayerWeights,
   input: LinearInput,
-  exponent: number,
-  { recipe, sums, rows, config }: MigrationOptions,
-): Float64Array {
+  { backend, recipe, sums, rows, config }: MigrationOptions,
+): (exponent: number) => Float64Array {
   const { sumMagnitudes, peaks } = sums[input];
-  const scales =
-    recipe.transforms.migration === 'awq'
-      ? sumMagnitudes.map((sum) => (sum / rows) ** exponent)
-      : Float64Array.from(peaks, (peak, c) => peak ** exponent / loudest[c]! ** (1 - exponent));
-  // Heads of a group read the same values, so they share scales.
-  if (input === 'output') shareByGroup(scales, config);
-  const usable = scales.map((scale) => (scale > 0 && Number.isFinite(scale) ? scale : 1));
-  const mean = Math.exp(usable.reduce((sum, scale) => sum + Math.log(scale), 0) / usable.length);
-  return usable.map((scale) => scale / mean);
+  const loudest = recipe.transforms.migration === 'awq' ? undefined : loudestWeights(backend, weights, input);
+  return (exponent) => {
+    const scales = loudest
+      ? Float64Array.from(peaks, (peak, c) => peak ** exponent / loudest[c]! ** (1 - exponent))
+      : sumMagnitudes.map((sum) => (sum / rows) ** exponent);
+    // Heads of a group read the same values, so they share scales.
+    if (input === 'output') shareByGroup(scales, config);
+    const usable = scales.map((scale) => (scale > 0 && Number.isFinite(scale) ? scale : 1));
+    const mean = Math.exp(usable.reduce((sum, scale) => sum + Math.log(scale), 0) / usable.length);
+    return usable.map((scale) => scale / mean);
+  };
 }
 
-const largerOf = (a: Float64Array, b: Float64Array) => a.map((value, c) => Math.max(value, b[c]!));
+/** Largest magnitude of each channel's weights, over all linears of an input. */
+function loudestWeights(backend: Backend, { matrices }: LayerWeights, input: LinearInput): Float32Array {
+  const linears = linearsOf[input].map((name) => matrices[name]);
+  using statistics = new ChannelStatistics(backend, linears[0]!.shape[1]!);
+  for (const matrix of linears) statistics.add(matrix, matrix.shape[0]!);
+  return statistics.peaks;
+}
 
 function shareByGroup(scales: Float64Array, { numHeads, numKvHeads, headDim }: ModelConfig): void {
   const group = numHeads / numKvHeads;
