@@ -16,7 +16,7 @@ namespace atom::ATOM_ISA {
 namespace {
 
 // Bytes of activations that stay in a second-level cache while many panels pass over them.
-constexpr int64_t kBlockBytes = 1 << 19;
+constexpr int64_t kBlockBytes = 9 << 16;
 
 // Fewer rows wait for memory whatever multiplies them: their panels are read together (streams.h), and where there are
 // tiles for AMX, vectors are as fast and need not open codes into memory first.
