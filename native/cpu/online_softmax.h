@@ -50,11 +50,10 @@ struct SoftmaxState {
 template <int Rows>
 inline void take_in(SoftmaxState* const (&states)[Rows], const float* references, const VecF (&totals)[Rows],
                     const VecF (&offsets)[Rows], float* shrinks, float* grows) {
-  alignas(64) float ratios[kLanes] = {};
-  for (int r = 0; r < Rows; ++r) {
-    if (states[r]) ratios[r] = -std::fabs(references[r] - states[r]->reference);
-  }
-  store(ratios, power_of_two(load(ratios)));
+  VecF differences = {};  // put together in a register: a vector of what was just stored word by word comes late
+  for (int r = 0; r < Rows; ++r) differences[r] = states[r] ? -std::fabs(references[r] - states[r]->reference) : 0.0f;
+  alignas(64) float ratios[kLanes];
+  store(ratios, power_of_two(differences));
   for (int r = 0; r < Rows; ++r) {
     if (!states[r]) continue;
     SoftmaxState& state = *states[r];

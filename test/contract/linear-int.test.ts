@@ -238,7 +238,7 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
     try {
       fc.assert(
         fc.property(shapes, many, fc.boolean(), fc.boolean(), (some, more, bias, residual) => {
-          const shape = { ...some, ...more, weightBits: 4 } as const;
+          const shape = { ...some, ...more, weightBits: 4, bits: 4 } as const;
           const channels = shape.groups * shape.groupSize + shape.outliers;
           const x = gaussians(shape.tokens * channels, shape.seed + 7);
           const edges = [1, -1].map((sign) => x.slice(0, channels).map((value) => sign * Math.sign(value)));
