@@ -57,11 +57,14 @@ inline float integer_code(float x, float scale, float low, float high) {
 
 // Scales of one group, or of several, one a lane.
 
-/// A scale with which the peak gets the code `top`; NaN where the peak is.
+/// The largest code that values get; a clip ratio over 1 leaves those beyond unused.
+inline float reach_of(float top, float clip) { return clip > 1 ? top / clip : top; }
+
+/// A scale with which the code `top` stands for `clip` times the peak; NaN where the peak is.
 template <class Float>
 inline Float scale_to(Float peak, float top, float clip) {
   const Float floored = peak > kSmallestPeak ? peak : Float{} + kSmallestPeak;
-  const Float scale = (clip < 1 ? floored * clip : floored) / top;
+  const Float scale = (clip < 1 ? floored * clip : floored) / reach_of(top, clip);
   return peak == peak ? scale : Float{} + kNaN;
 }
 

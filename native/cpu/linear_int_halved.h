@@ -1,15 +1,15 @@
-// Products of a group of 4-bit codes with three in ten fewer multiplications, exactly (Winograd 1968). Of two channels, here
-// those of the two nibbles of a byte of weights,
+// Products of a group with 4-bit weights with three in ten fewer multiplications, exactly (Winograd 1968). Of two channels,
+// here those of the two nibbles of a byte of weights,
 //
 //     x0 w0 + x1 w1  =  (x0 + w1) (x1 + w0)  -  x0 x1  -  w0 w1
 //
-//   and what is taken off depends on a row or on an output alone: sums begin with it. A dot product of such sums, which still
-//   fit bytes, does the work of two, for two additions. Processors with more pipes for additions than for products (Zen 5: four
+//   and what is taken off depends on a row or on an output alone: sums begin with it. A dot product of such sums does the work
+//   of two, for two additions, as long as they fit bytes: codes of the rows may be -128 to 112. Processors with more pipes for additions than for products (Zen 5: four
 //   and two) are fastest where both take the same time: five of eight steps are halved so, three stay as they are. A tile then
 //   takes 187 cycles a group of 128 where linear_int_tile.h takes 250, both with all they read in the first-level cache.
 //
 //   rows     per group and tile what its product reads, in one piece: RowGroup, with codes [k / 4][7 rows][4 bytes]
-//   weights  opened from nibbles: [k / 8][w1, w0][32 outputs][4 bytes], w1 + 16 where a step is halved
+//   weights  opened from nibbles: [k / 8][w1, w0][32 outputs][4 bytes], w1 + 128 where a step is halved
 //   totals   (7 rows, 32) f32
 //
 //   cost per 64 channels, of 32 outputs and 7 rows: 154 dot products instead of 224, beside 140 additions and 144 loads; per
@@ -30,12 +30,19 @@ namespace {
 /// Which steps of 8 channels are halved.
 constexpr bool halved(int64_t step) { return 0b10101101 >> (step & 7) & 1; }
 
-// What is added to w1, so that no sum with a code of [-8, 7] is negative.
-constexpr int kLift = 16;
+// What is added to w1, so that no sum with a code of [-128, 112] is negative, nor above 255; x1 + w0 is -128 to 127.
+constexpr int kLift = 128, kLargestHalved = 112;
+
+/// Whether no code of these rows is larger than that.
+inline bool halvable(const ActivationSpec& x) {
+  const int middle = 1 << (integer_bits(static_cast<ElementFormat>(x.format)) - 1);
+  const int top = x.range == static_cast<int64_t>(IntegerRange::symmetric) ? middle - 1 : middle;
+  return reach_of(static_cast<float>(top), static_cast<float>(x.clip)) < kLargestHalved + 0.5f;
+}
 
 /// What products take of a group of a tile of rows, in one piece; codes [k / 4][7 rows][4 bytes] follow.
 struct RowGroup {
-  int32_t starts[8];  // of sums: -(x0 + 16) x1 of halved steps, and -8 for each x, for weights are codes + 8
+  int32_t starts[8];  // of sums: -(x0 + 128) x1 of halved steps, and -8 for each x, for weights are codes + 8
   float scales[8];
 
   int8_t* codes() { return reinterpret_cast<int8_t*>(this + 1); }
@@ -73,7 +80,7 @@ class RowGroups {
       if (!halved(step)) continue;
       const __m256i x0 = _mm256_maskz_loadu_epi32(kRows, codes);
       const __m256i x1 = _mm256_maskz_loadu_epi32(kRows, codes + 4 * kRowTile);
-      taken = _mm256_dpbusd_epi32(taken, _mm256_add_epi8(x0, _mm256_set1_epi8(kLift)), x1);
+      taken = _mm256_dpbusd_epi32(taken, _mm256_add_epi8(x0, _mm256_set1_epi8(static_cast<char>(kLift))), x1);
     }
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to->starts), _mm256_sub_epi32(_mm256_setzero_si256(), taken));
   }
@@ -112,7 +119,7 @@ class Opening {
         const VecB w0 = low_nibbles(raw), w1 = halved(step_) ? high_nibbles(raw) | kLift : high_nibbles(raw);
         std::memcpy(to + v * sizeof(VecB), &w1, sizeof w1);
         std::memcpy(to + (kTileVectors + v) * sizeof(VecB), &w0, sizeof w0);
-        if (halved(step_)) starts[v] = dot_bytes<7>(starts[v], w1, w0);
+        if (halved(step_)) starts[v] = dot_bytes<8>(starts[v], w1, w0);
       });
     }
     unroll<kTileVectors>([&](auto v) { starts_[v] = starts[v]; });
@@ -153,7 +160,7 @@ template <int Count, bool Halved>
     unroll<kTileVectors>([&](auto v) __attribute__((always_inline)) {
       VecI& sum = sums[r * kTileVectors + v];
       if constexpr (Halved) {
-        sum = dot_bytes<7>(sum, w1[v] + x0, w0[v] + x1);
+        sum = dot_bytes<8>(sum, w1[v] + x0, w0[v] + x1);
       } else {
         sum = dot_bytes<4>(sum, w0[v], x0);
         sum = dot_bytes<4>(sum, w1[v], x1);

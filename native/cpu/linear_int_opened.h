@@ -1,4 +1,4 @@
-// linear_int for many rows of 4-bit codes, whose products are halved (linear_int_halved.h).
+// linear_int for many rows and 4-bit weights, whose products are halved (linear_int_halved.h).
 //
 //   weights  each group is opened once for all rows of a block, while rows are multiplied with the one before; both lie in the
 //            first-level cache
@@ -50,8 +50,7 @@ struct OpenedTiles {
 class OpenedBlock {
  public:
   static bool possible(const ActivationSpec& x, const IntegerWeight& weight) {
-    return integer_bits(static_cast<ElementFormat>(x.format)) == 4 && weight.bits == 4 && weight.groups > 0 &&
-           weight.group_size <= kMostChannels;
+    return halvable(x) && weight.bits == 4 && weight.groups > 0 && weight.group_size <= kMostChannels;
   }
 
   OpenedBlock(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count, const RowGroups& groups)

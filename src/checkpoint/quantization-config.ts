@@ -30,8 +30,8 @@ const activationSchema = z.strictObject({
   group_size: groupSize,
   /** What integer codes span: the peak both ways, the same with scales of either sign, or lowest to highest value. */
   range: z.enum(ranges),
-  /** Share of the largest magnitude that the codes cover. */
-  clip: z.number().gt(0).max(1),
+  /** Share of the largest magnitude that the codes cover; more than 1 leaves the largest codes of integers unused. */
+  clip: z.number().gt(0).max(2),
   /** Each group of normal channels goes through a Hadamard transform before it is quantized; the weights match. */
   hadamard: z.boolean(),
 });

@@ -4,7 +4,13 @@ import type { ElementFormat, IntegerRange } from '../backend/formats.ts';
 import type { ModelConfig } from '../checkpoint/model-config.ts';
 import { AtomError } from '../errors.ts';
 import { fitted, presetNamed, resized } from '../quantize/presets.ts';
-import type { KvRecipe, OutlierRecipe, Recipe, Rounding } from '../quantize/recipe.ts';
+import {
+  inFormat,
+  type KvRecipe,
+  type OutlierRecipe,
+  type Recipe,
+  type Rounding,
+} from '../quantize/recipe.ts';
 import { numberBetween, wholeNumber } from './option-types.ts';
 
 export interface RecipeOptions {
@@ -56,7 +62,11 @@ export function addRecipeOptions(command: Command): Command {
   choice('--range <kind>', 'what integer activations span', ['symmetric', 'signed', 'asymmetric']);
   command
     .option('--weight-clip <ratio>', "share of the peak that weights cover, or 'search'", ratioOrSearch)
-    .option('--activation-clip <ratio>', 'share of the peak that activations cover', ratio)
+    .option(
+      '--activation-clip <ratio>',
+      'share of the peak that activations cover; over 1, the largest codes stay unused',
+      numberBetween(0.01, 2),
+    )
     .option('--kv-clip <ratio>', 'share of the range that keys and values cover', ratio);
   choice('--kv-bits <n>', 'bits of keys and values in the cache', ['2', '3', '4', '8', '16']);
   choice('--rounding <method>', 'how weights are rounded', ['rtn', 'gptq', 'sparsegpt']);
@@ -92,8 +102,7 @@ export function recipeFrom(options: RecipeOptions, config: ModelConfig): Recipe 
       ...(options.weightClip && { clip: options.weightClip }),
     },
     activation: {
-      ...base.activation,
-      ...(options.activations && { format: options.activations }),
+      ...inFormat(base.activation, options.activations ?? base.activation.format),
       ...(options.range && { range: options.range }),
       ...(options.activationClip && { clip: options.activationClip }),
     },

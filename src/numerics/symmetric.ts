@@ -7,7 +7,7 @@ export type IntegerBits = 2 | 3 | 4 | 8;
 
 export interface SymmetricOptions {
   readonly bits: IntegerBits;
-  /** Share of the peak that the largest code stands for; 1 clips nothing. */
+  /** Share of the peak that the largest code stands for: 1 clips nothing, and more than 1 leaves the largest unused. */
   readonly clip?: number;
   /**
    * Scales may be negative: the value of largest magnitude, whatever its sign, gets the code -2^(bits-1), the one that
@@ -23,19 +23,24 @@ export interface SymmetricGroups {
 
 export const largestCode = (bits: IntegerBits): number => 2 ** (bits - 1) - 1;
 
+/** With which the largest code stands for `clip` times the peak; over 1 the peak gets the code top / clip, and stays finite. */
+function scaleTo(peak: number, top: number, clip: number): number {
+  const floored = Math.max(peak, smallestPeak);
+  const ratio = Math.fround(clip);
+  return Math.fround(
+    clip > 1 ? floored / Math.fround(top / ratio) : (clip < 1 ? Math.fround(floored * ratio) : floored) / top,
+  );
+}
+
 /** s = clip * max(peak, 1e-5) / (2^(bits-1) - 1). NaN when the peak is. */
 export function symmetricScale(peak: number, { bits, clip = 1 }: SymmetricOptions): number {
-  const floored = Math.max(peak, smallestPeak);
-  const clipped = clip < 1 ? Math.fround(floored * Math.fround(clip)) : floored;
-  return Math.fround(clipped / largestCode(bits));
+  return scaleTo(peak, largestCode(bits), clip);
 }
 
 /** -+ clip * max(peak, 1e-5) / 2^(bits-1): negative when the peak is a positive value alone. NaN when any value is. */
 export function signedScale(values: Float32Array, { bits, clip = 1 }: SymmetricOptions): number {
   const peak = peakOf(values);
-  const floored = Math.max(peak, smallestPeak);
-  const clipped = clip < 1 ? Math.fround(floored * Math.fround(clip)) : floored;
-  const magnitude = Math.fround(clipped / 2 ** (bits - 1));
+  const magnitude = scaleTo(peak, 2 ** (bits - 1), clip);
   return values.includes(-peak) ? magnitude : -magnitude;
 }
 

@@ -1,7 +1,7 @@
 // Number formats by layer and input, where they are not the same throughout.
 import type { ElementFormat } from '../backend/formats.ts';
 import type { LinearInput } from '../model/model-source.ts';
-import type { Recipe } from './recipe.ts';
+import { inFormat, type Recipe } from './recipe.ts';
 
 export interface InputPrecision {
   readonly weight: ElementFormat;
@@ -16,7 +16,7 @@ export function withPrecision(recipe: Recipe, formats: InputPrecision | undefine
   return {
     ...recipe,
     weight: { ...recipe.weight, format: formats.weight },
-    activation: { ...recipe.activation, format: formats.activation },
+    activation: inFormat(recipe.activation, formats.activation),
   };
 }
 

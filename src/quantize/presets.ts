@@ -42,6 +42,12 @@ const atom: Recipe = {
   transforms: { foldScales: true, rotateResidual: true, downHadamard: true, migration: 'none' },
 };
 
+/**
+ * Eight bits of which the largest codes stay unused: a step is an eighth wider, and with codes up to 112 products of prompts
+ * take three in ten fewer multiplications (native/cpu/linear_int_halved.h).
+ */
+export const halvable8 = { format: 'int8', range: 'symmetric', clip: 127 / 112 } as const;
+
 const wide: KvRecipe = { ...atom.kv, keyBits: 16, valueBits: 16, keyHadamard: false };
 const eight: KvRecipe = { ...atom.kv, keyBits: 8, valueBits: 8, keyHadamard: false };
 const plain16 = { format: 'none', groupSize: 0, range: 'symmetric', clip: 1 } as const;
@@ -100,7 +106,7 @@ export const presets: readonly Recipe[] = [
     ...atom,
     name: 'w4a8kv4',
     description: 'W4A8 KV4: our best weights, INT8 activations; on a CPU as fast as W4A4',
-    activation: { ...atom.activation, format: 'int8' },
+    activation: { ...atom.activation, ...halvable8 },
   },
   {
     ...atom,

@@ -30,7 +30,15 @@ export interface ActivationRecipe {
   readonly format: ElementFormat;
   readonly groupSize: number;
   readonly range: IntegerRange;
+  /** Share of the peak that codes cover; more than 1 leaves the largest codes of integers unused. */
   readonly clip: number;
+}
+
+/** The same in another format; what is left unused is a matter of the format. */
+export function inFormat(activation: ActivationRecipe, format: ElementFormat): ActivationRecipe {
+  return format === activation.format
+    ? activation
+    : { ...activation, format, clip: Math.min(activation.clip, 1) };
 }
 
 export interface OutlierRecipe {

@@ -46,7 +46,7 @@ describe.each(cpuBackends)('fakeQuant on $isa', ({ backend }) => {
       groups: fc.integer({ min: 1, max: 4 }),
       range: fc.constantFrom(...integerRanges),
       hadamard: fc.boolean(),
-      clip: fc.constantFrom(1, 0.9, 0.85),
+      clip: fc.constantFrom(1, 0.9, 0.85, 127 / 112, 1.6),
       outlierChannels: fc.constantFrom(0, 3, 32),
       outlierFormat: fc.constantFrom('none', 'fp16', 'int8', 'e4m3', 'e5m2'),
       seed: fc.integer({ min: 1, max: 1e6 }),

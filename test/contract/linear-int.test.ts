@@ -62,7 +62,7 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
   weightBits: fc.constantFrom(4, 8),
   bits: fc.constantFrom(2, 3, 4, 8),
   range: fc.constantFrom('symmetric', 'signed'),
-  clip: fc.constantFrom(1, 0.9),
+  clip: fc.constantFrom(1, 0.9, 127 / 112),
   halfScales: fc.boolean(),
   channelGroup: fc.constantFrom(1, 2),
   reorder: fc.boolean(),
@@ -231,29 +231,39 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
   test('many rows get the same bits whether products are halved, are not, or threads find out which is faster', () => {
     const addon = nativeAddon();
     const before = addon.halvedProducts() as 0 | 1 | 2;
-    const many = fc.record({
-      tokens: fc.integer({ min: 70, max: 300 }),
-      seed: fc.integer({ min: 1, max: 1e6 }),
-    });
+    const tokens = fc.integer({ min: 70, max: 300 });
+    // Formats whose codes leave room for sums in a byte; of the last two, all of it is needed.
+    const formats = [
+      { bits: 4 },
+      { bits: 8, range: 'symmetric', clip: 127 / 112 },
+      { bits: 8, range: 'signed', clip: 8 / 7 },
+    ] as const;
     try {
       fc.assert(
-        fc.property(shapes, many, fc.boolean(), fc.boolean(), (some, more, bias, residual) => {
-          const shape = { ...some, ...more, weightBits: 4, bits: 4 } as const;
-          const channels = shape.groups * shape.groupSize + shape.outliers;
-          const x = gaussians(shape.tokens * channels, shape.seed + 7);
-          const edges = [1, -1].map((sign) => x.slice(0, channels).map((value) => sign * Math.sign(value)));
-          const mostlyLarge = x.slice(0, channels).map((value) => Math.cbrt(Math.cbrt(value)));
-          const special = [...hostileRows(channels), ...edges, mostlyLarge];
-          for (const [i, row] of special.entries()) x.set(row, 5 * i * channels);
-          const [apart, halved, measured] = ([0, 1, 2] as const).map((when) => {
-            addon.setHalvedProducts(when);
-            expect(addon.halvedProducts()).toBe(when);
-            return run(shape, x, { bias, residual }).got;
-          });
-          expect(halved).toEqual(apart);
-          expect(measured).toEqual(apart);
-        }),
-        { numRuns: 12 },
+        fc.property(
+          shapes,
+          tokens,
+          fc.constantFrom(...formats),
+          fc.boolean(),
+          fc.boolean(),
+          (some, tokens, format, bias, residual) => {
+            const shape = { ...some, tokens, weightBits: 4, ...format } as const;
+            const channels = shape.groups * shape.groupSize + shape.outliers;
+            const x = gaussians(shape.tokens * channels, shape.seed + 7);
+            const edges = [1, -1].map((sign) => x.slice(0, channels).map((value) => sign * Math.sign(value)));
+            const mostlyLarge = x.slice(0, channels).map((value) => Math.cbrt(Math.cbrt(value)));
+            const special = [...hostileRows(channels), ...edges, mostlyLarge];
+            for (const [i, row] of special.entries()) x.set(row, 5 * i * channels);
+            const [apart, halved, measured] = ([0, 1, 2] as const).map((when) => {
+              addon.setHalvedProducts(when);
+              expect(addon.halvedProducts()).toBe(when);
+              return run(shape, x, { bias, residual }).got;
+            });
+            expect(halved).toEqual(apart);
+            expect(measured).toEqual(apart);
+          },
+        ),
+        { numRuns: 18 },
       );
     } finally {
       addon.setHalvedProducts(before);
@@ -284,7 +294,7 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
   const middles = fc.record({
     bits: fc.constantFrom(2, 3, 4, 8),
     range: fc.constantFrom('symmetric', 'signed'),
-    clip: fc.constantFrom(1, 0.9),
+    clip: fc.constantFrom(1, 0.9, 127 / 112, 8 / 7),
     seed: fc.integer({ min: 1, max: 1e6 }),
   });
 

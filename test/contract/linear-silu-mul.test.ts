@@ -42,7 +42,7 @@ const cases: fc.Arbitrary<Case> = fc
     outOutliers: fc.constantFrom(0, 32, 64, 24),
     bits: fc.constantFrom(2 as const, 3 as const, 4 as const, 8 as const),
     range: fc.constantFrom('symmetric' as const, 'signed' as const),
-    clip: fc.constantFrom(1, 0.9),
+    clip: fc.constantFrom(1, 0.9, 127 / 112),
     hadamard: fc.boolean(),
     bias: fc.boolean(),
     reorder: fc.constantFrom(false, false, true),

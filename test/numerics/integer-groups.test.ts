@@ -59,6 +59,29 @@ describe('symmetric groups', () => {
     );
   });
 
+  test('a clip ratio over 1 leaves the codes beyond top / clip unused, and clips nothing', () => {
+    const ratio = fc.double({ min: 1.0001, max: 2, noNaN: true });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(3, 4, 8),
+        ratio,
+        fc.boolean(),
+        group(3.4e38),
+        (bits, clip, signed, values) => {
+          const { codes, scales } = quantizeSymmetric(values, { bits, groupSize, clip, signed });
+          const reach = (largestCode(bits) + (signed ? 1 : 0)) / clip;
+          const largest = Math.max(...codes.map(Math.abs));
+          expect(largest).toBeLessThanOrEqual(Math.ceil(reach - 0.4999));
+          expect(Number.isFinite(scales[0]!)).toBe(true);
+          if (Math.round(reach) > largestCode(bits)) return; // the one code more has no opposite
+          for (const [i, code] of codes.entries()) {
+            expect(Math.abs(code - values[i]! / scales[0]!)).toBeLessThan(0.5001);
+          }
+        },
+      ),
+    );
+  });
+
   test('quantizing what was quantized changes nothing', () => {
     fc.assert(
       fc.property(bits, group(1e6), (bits, values) => {

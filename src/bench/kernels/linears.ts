@@ -3,6 +3,7 @@ import type { Backend, LinearWeight } from '../../backend/backend.ts';
 import type { ActivationFormat, FakeQuant, LinearSource } from '../../backend/formats.ts';
 import type { Tensor } from '../../backend/tensor.ts';
 import { AtomError } from '../../errors.ts';
+import { halvable8 } from '../../quantize/presets.ts';
 import type { CaseGroup, KernelCase } from './measure.ts';
 import { integerValue, noiseInput, noiseIntegers, noiseTensor, WeightRing } from './random-weights.ts';
 import { type LinearShape, shapeName } from './shapes.ts';
@@ -18,11 +19,13 @@ interface Scheme {
 export const groupSize = 128;
 export const outliers = 128;
 
+/** Activations as the presets `atom` and `w4a8kv4` have them. */
 export function integerActivation(
   bits: 4 | 8,
   outlierChannels: number,
 ): Extract<ActivationFormat, { kind: 'int' }> {
-  return { kind: 'int', bits, groupSize, outlierChannels, range: 'symmetric', clip: 0.9 };
+  const { range, clip } = bits === 4 ? ({ range: 'signed', clip: 1 } as const) : halvable8;
+  return { kind: 'int', bits, groupSize, outlierChannels, range, clip };
 }
 
 function integers(weightBits: 4 | 8, bits: 4 | 8, outlierChannels: number): Scheme {
