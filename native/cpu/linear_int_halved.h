@@ -8,7 +8,7 @@
 //   and two) are fastest where both take the same time: five of eight steps are halved so, three stay as they are. A tile then
 //   takes 187 cycles a group of 128 where linear_int_tile.h takes 250, both with all they read in the first-level cache.
 //
-//   rows     per group and tile what its product reads, in one piece: RowGroup, with codes [k / 4][7 rows][4 bytes]
+//   rows     per group and tile what its product reads: RowGroup, most often with its codes behind it
 //   weights  opened from nibbles: [k / 8][w1, w0][32 outputs][4 bytes], w1 + 128 where a step is halved
 //   totals   (7 rows, 32) f32
 //
@@ -40,22 +40,23 @@ inline bool halvable(const ActivationSpec& x) {
   return reach_of(static_cast<float>(top), static_cast<float>(x.clip)) < kLargestHalved + 0.5f;
 }
 
-/// What products take of a group of a tile of rows, in one piece; codes [k / 4][7 rows][4 bytes] follow.
+/// What products take of a group of a tile of rows.
 struct RowGroup {
   int32_t starts[8];  // of sums: -(x0 + 128) x1 of halved steps, and -8 for each x, for weights are codes + 8
   float scales[8];
-
-  int8_t* codes() { return reinterpret_cast<int8_t*>(this + 1); }
-  const int8_t* codes() const { return reinterpret_cast<const int8_t*>(this + 1); }
 };
 
-/// The groups of a block of rows, [groups][tiles of rows]: in the order they are taken.
+/// The groups of a block of rows, [groups][tiles of rows]: in the order they are taken, each with its codes behind it. Where few
+/// outputs share them codes stay where they are: copying them takes 4 % of 2048 x 2048, but tiles of longer rows lie so that
+/// they drive each other from the caches (11008 x 4096: 11 % more).
 class RowGroups {
  public:
   RowGroups(const ActivationSpec& x, const IntegerWeight& weight, int64_t row, int64_t count)
       : tiles_((count + kRowTile - 1) / kRowTile), groups_(weight.groups), steps_(padded_channels(weight.group_size) / 8),
-        bytes_((sizeof(RowGroup) + steps_ * 8 * kRowTile + 63) / 64 * 64),
-        memory_(reinterpret_cast<uint8_t*>(operator_scratch(static_cast<size_t>(tiles_ * groups_ * bytes_ / 4)))) {
+        copied_(x.integers.tile_bytes > kShortTileBytes || weight.outputs > kFewOutputs),
+        bytes_((static_cast<int64_t>(sizeof(RowGroup)) + (copied_ ? code_bytes() : 0) + 63) / 64 * 64),
+        memory_(reinterpret_cast<uint8_t*>(operator_scratch(static_cast<size_t>(tiles_ * groups_ * bytes_ / 4)))),
+        tiles_at_(tile_codes(x, row)), tile_bytes_(x.integers.tile_bytes) {
     parallel_for(tiles_, [&](int64_t t, int) {
       const int8_t* codes = tile_codes(x, row + t * kRowTile);
       const TileFactors* factors = factors_of(x.integers, row + t * kRowTile);
@@ -70,11 +71,21 @@ class RowGroups {
     return reinterpret_cast<RowGroup*>(memory_ + (group * tiles_ + tile) * bytes_);
   }
 
+  /// [k / 4][7 rows][4 bytes]
+  const int8_t* codes(int64_t group, int64_t tile) const {
+    if (copied_) return reinterpret_cast<const int8_t*>(at(group, tile) + 1);
+    return tiles_at_ + tile * tile_bytes_ + code_offset(group * 8 * steps_);
+  }
+
  private:
+  static constexpr int64_t kShortTileBytes = 1 << 14, kFewOutputs = 4096;
+
+  int64_t code_bytes() const { return steps_ * 8 * kRowTile; }
+
   void fill(const int8_t* codes, const TileFactors& factors, RowGroup* to) const {
     constexpr __mmask8 kRows = (1 << kRowTile) - 1;
     std::memcpy(to->scales, factors.scales, sizeof to->scales);
-    std::memcpy(to->codes(), codes, static_cast<size_t>(steps_ * 8 * kRowTile));
+    if (copied_) std::memcpy(to + 1, codes, static_cast<size_t>(code_bytes()));
     __m256i taken = _mm256_slli_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(factors.sums)), 3);
     for (int64_t step = 0; step < steps_; ++step, codes += 8 * kRowTile) {
       if (!halved(step)) continue;
@@ -85,8 +96,12 @@ class RowGroups {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to->starts), _mm256_sub_epi32(_mm256_setzero_si256(), taken));
   }
 
-  int64_t tiles_, groups_, steps_, bytes_;
+  int64_t tiles_, groups_, steps_;
+  bool copied_;
+  int64_t bytes_;
   uint8_t* memory_;
+  const int8_t* tiles_at_;
+  int64_t tile_bytes_;
 };
 
 /// A group of a panel, open.
@@ -171,9 +186,8 @@ template <int Count, bool Halved>
 
 /// Adds a group to the totals (Count, 2 vectors) of rows.
 template <int Count>
-void add_opened(const OpenedGroup& opened, const RowGroup& rows, float* totals) {
+void add_opened(const OpenedGroup& opened, const RowGroup& rows, const int8_t* codes, float* totals) {
   const OpenedGroup group = opened;  // where no store can change it
-  const int8_t* codes = rows.codes();
   VecI sums[Count * kTileVectors];
   unroll<kTileVectors>([&](auto v) {
     const VecI start = held(load_words(group.starts + v * kLanes));

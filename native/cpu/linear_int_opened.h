@@ -93,7 +93,7 @@ class OpenedBlock {
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t row = t * kRowTile, count = std::min(kRowTile, count_ - row);
       float* const totals = totals_ + t * kTileTotals;
-      by_rows.add[count - 1](group, *groups_.at(g, t), totals);
+      by_rows.add[count - 1](group, *groups_.at(g, t), groups_.codes(g, t), totals);
       next.some(share);
       if (!panel) continue;
       const TileRows rows{tile_codes(x_, row_ + row), factors_of(x_.integers, row_ + row), 0};

@@ -244,6 +244,7 @@ void run(const Operators& op, const std::string& isa) {
     set_halved_products(when);
     test::test_integers(op, isa, {100, 2, 128, 32, 70, 4, true, false}, check, gaussians);
     test::test_integers(op, isa, {131, 3, 36, 0, 33, 4, false, false}, check, gaussians);
+    test::test_integers(op, isa, {71, 19, 128, 0, 40, 4, false, false}, check, gaussians);
   }
   for (const int64_t tokens : {1, 3, 16, 200}) {
     const test::IntegerCase input{tokens, 2, 32, 0, 0, 4, false, false};

@@ -231,7 +231,11 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
   test('many rows get the same bits whether products are halved, are not, or threads find out which is faster', () => {
     const addon = nativeAddon();
     const before = addon.halvedProducts() as 0 | 1 | 2;
-    const tokens = fc.integer({ min: 70, max: 300 });
+    const size = fc.record({
+      tokens: fc.integer({ min: 70, max: 300 }),
+      groups: fc.constantFrom(1, 2, 5, 19), // with groups of 128, codes of the last are copied
+      groupSize: fc.constantFrom(2, 16, 36, 128),
+    });
     // Formats whose codes leave room for sums in a byte; of the last two, all of it is needed.
     const formats = [
       { bits: 4 },
@@ -242,12 +246,12 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
       fc.assert(
         fc.property(
           shapes,
-          tokens,
+          size,
           fc.constantFrom(...formats),
           fc.boolean(),
           fc.boolean(),
-          (some, tokens, format, bias, residual) => {
-            const shape = { ...some, tokens, weightBits: 4, ...format } as const;
+          (some, size, format, bias, residual) => {
+            const shape = { ...some, ...size, weightBits: 4, ...format } as const;
             const channels = shape.groups * shape.groupSize + shape.outliers;
             const x = gaussians(shape.tokens * channels, shape.seed + 7);
             const edges = [1, -1].map((sign) => x.slice(0, channels).map((value) => sign * Math.sign(value)));
