@@ -41,6 +41,15 @@ export {
 export { type LoadModelOptions, loadModel } from './model/load-model.ts';
 export { Model } from './model/model.ts';
 export { Scorer } from './model/scorer.ts';
+export {
+  type CalibrationTextOptions,
+  calibrationWindows,
+  readCalibrationText,
+} from './quantize/calibration-text.ts';
+export { presetFor, presets } from './quantize/presets.ts';
+export { type QuantizedCheckpoint, type QuantizeRun, quantize } from './quantize/quantize.ts';
+export type { QuantizeStage } from './quantize/quantizer.ts';
+export type { Recipe } from './quantize/recipe.ts';
 export { type ServeOptions, serve } from './server/serve.ts';
 export type { Server } from './server/server.ts';
 export { ChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts';

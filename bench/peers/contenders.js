@@ -16,7 +16,7 @@ const { randomModelFolder } = await import(join(built, 'bench/random-model.js'))
 const { schemeNamed } = await import(join(built, 'bench/schemes.js'));
 const { Workload } = await import(join(built, 'bench/workload.js'));
 const { randomShapes } = await import(join(built, 'checkpoint/random-checkpoint.js'));
-const { packageVersion } = await import(join(built, 'server/package-version.js'));
+const { packageVersion } = await import(join(built, 'package-version.js'));
 
 /** Tokens of a sequence that decodes: computed before the clock runs, and with its answer. */
 const prompt = 128;

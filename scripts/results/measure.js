@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { thisMachine } from '../../dist/cli/machine.js';
+import { packageVersion } from '../../dist/package-version.js';
 import { checkResult, resultText } from '../../dist/report/results/result-file.js';
-import { packageVersion } from '../../dist/server/package-version.js';
 import { runs } from './runs.js';
 
 /** What figures depend on; how they are drawn is not among it, and neither are tests. */

@@ -6,7 +6,7 @@ import { benchHttp, type HttpRound } from '../bench/http.ts';
 import { randomModelFolder } from '../bench/random-model.ts';
 import { schemeNamed } from '../bench/schemes.ts';
 import { type RandomShape, randomShapes } from '../checkpoint/random-checkpoint.ts';
-import { packageVersion } from '../server/package-version.ts';
+import { packageVersion } from '../package-version.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { positiveInteger } from './option-types.ts';
 import { bundledModel, presetFolder } from './preset-folder.ts';

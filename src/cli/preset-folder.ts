@@ -4,9 +4,9 @@ import { mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError, reasonOf } from '../errors.ts';
+import { packageVersion } from '../package-version.ts';
 import { presetNamed } from '../quantize/presets.ts';
 import type { Recipe } from '../quantize/recipe.ts';
-import { packageVersion } from '../server/package-version.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { lockFolder } from './folder-lock.ts';
 

@@ -1,6 +1,7 @@
 // What every report says about its own making: command, version, date, machine.
+
+import { packageVersion } from '../package-version.ts';
 import type { Provenance } from '../report/types.ts';
-import { packageVersion } from '../server/package-version.ts';
 import { machineLine, thisMachine } from './machine.ts';
 
 /** `started` as performance.now() gave it. */

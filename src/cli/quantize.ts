@@ -6,13 +6,11 @@ import { CpuBackend } from '../backend/cpu/cpu-backend.ts';
 import { openCheckpoint } from '../checkpoint/open-checkpoint.ts';
 import { AtomError } from '../errors.ts';
 import { calibrationWindows, readCalibrationText } from '../quantize/calibration-text.ts';
-import { choosePrecision } from '../quantize/choose-precision.ts';
 import type { LoggedLayer } from '../quantize/layer-log.ts';
 import { presets } from '../quantize/presets.ts';
+import { quantize, requirePlain } from '../quantize/quantize.ts';
 import type { QuantizeStage } from '../quantize/quantizer.ts';
-import { writeQuantized } from '../quantize/write-checkpoint.ts';
 import { reportJson } from '../report/report-file.ts';
-import { packageVersion } from '../server/package-version.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
 import { interruptSignal } from './interrupt.ts';
 import { numberBetween, positiveInteger, wholeNumber } from './option-types.ts';
@@ -64,15 +62,11 @@ export function quantizeCommand(say: (line: string) => void = console.log): Comm
     .option('--no-report', 'do not write quantization-report.html beside the checkpoint')
     .addOption(jsonOption());
   return addRecipeOptions(command).action((model: string | undefined, options: Options) =>
-    quantize(model, options, say),
+    run(model, options, say),
   );
 }
 
-async function quantize(
-  model: string | undefined,
-  options: Options,
-  say: (line: string) => void,
-): Promise<void> {
+async function run(model: string | undefined, options: Options, say: (line: string) => void): Promise<void> {
   if (options.list) return list(options);
   if (model === undefined)
     throw new AtomError('bad-option', 'say which model to quantize, or --list the presets');
@@ -80,9 +74,7 @@ async function quantize(
   const path = await resolveModel(model);
   const checkpoint = openCheckpoint(path);
   const { config } = checkpoint;
-  if (checkpoint.quantization) {
-    throw new AtomError('bad-option', `${path} is quantized already; give the checkpoint it was made from`);
-  }
+  requirePlain(checkpoint);
   const recipe = recipeFrom(options, config);
   requireSensible(recipe);
   const out = resolve(options.out ?? `${basename(model)}-${recipe.name.replace(':', '-of-')}`);
@@ -98,24 +90,18 @@ async function quantize(
   using interrupt = interruptSignal();
   using stages = startStages();
   const times = new StageTimes();
-  const shared = {
+  const written = await quantize(checkpoint, {
     backend,
     recipe,
     samples,
     seed: options.seed,
+    ...(options.bitsBudget !== undefined && { bitsBudget: options.bitsBudget }),
+    out,
     signal: interrupt.signal,
     onProgress: (stage: QuantizeStage, done: number, total: number) => {
       times.enter(stageNames[stage]);
       stages.update(stageNames[stage], done, total);
     },
-  };
-  const { bitsBudget: budget } = options;
-  const choice = budget === undefined ? undefined : await choosePrecision(checkpoint, { ...shared, budget });
-  const written = await writeQuantized(checkpoint, {
-    ...shared,
-    ...(choice && { precision: choice.precision, profile: choice.profile }),
-    out,
-    toolVersion: packageVersion(),
     onLayer: (layer, restored) => {
       if (!options.json && !process.stderr.isTTY) console.error(layerLine(layer, config.numLayers, restored));
     },
@@ -125,7 +111,7 @@ async function quantize(
     checkpoint,
     written,
     recipe,
-    choice,
+    choice: written.choice,
     stages: times.finish(),
   });
   if (options.report) writeReport(join(out, 'quantization-report'), facts);

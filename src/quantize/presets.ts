@@ -185,6 +185,12 @@ export function resized(
   };
 }
 
+/** The preset with the groups and outliers that a model has room for. Throws `bad-option` with the names there are. */
+export function presetFor(name: string, config: ModelConfig): Recipe {
+  const recipe = presetNamed(name);
+  return resized(recipe, fitted(recipe, config));
+}
+
 /** Groups and outliers for a model: 128 of each as published where the model can spare them, else 32. */
 export function fitted(
   recipe: Recipe,

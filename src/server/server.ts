@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { ServingEngine } from '../engine/engine-types.ts';
 import { AtomError } from '../errors.ts';
+import { packageVersion } from '../package-version.ts';
 import { buildApp } from './app.ts';
 import { ApiKeys, readKeyFile } from './auth.ts';
 import type { ServerContext } from './context.ts';
@@ -14,7 +15,6 @@ import { LiveStats } from './live-stats.ts';
 import { createLogger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import type { ServerOptions } from './options.ts';
-import { packageVersion } from './package-version.ts';
 import { RunningRequests } from './running-requests.ts';
 import { serviceFor } from './service.ts';
 

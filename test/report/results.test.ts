@@ -78,6 +78,9 @@ describe('goals', () => {
     expect(rowOf({ unit: 'percent', goal: 0.001, measured: 0.00105, atMost: true })).toBe(
       '| speed | ≤ 0.100\u00a0% | 0.105\u00a0% | **missed** |',
     );
+    expect(rowOf({ unit: 'percent', goal: 0.001, measured: 0.0003, atMost: true })).toBe(
+      '| speed | ≤ 0.10\u00a0% | 0.03\u00a0% | met |',
+    );
   });
 
   test('are not judged by short runs, nor by figures that are none', () => {

@@ -17,13 +17,15 @@ const units: Readonly<Record<Goal['unit'], (value: number, decimals: number) => 
   ms: (value, decimals) => `${fixed(value, decimals)} ms`,
 };
 
-/** Both in so many digits that the one that misses the other does not look like it. */
+/** Both in so many digits that the one that misses the other does not look like it, and that what is little is not nothing. */
 function texts({ unit, goal, measured }: Goal): [goal: string, measured: string] {
   const show = (decimals: number): [string, string] => [
     units[unit](goal, decimals),
     units[unit](measured, decimals),
   ];
-  const [first] = [1, 2, 3].map(show).filter(([a, b]) => a !== b || goal === measured);
+  const told = ([a, b]: [string, string]) =>
+    (a !== b || goal === measured) && (measured === 0 || /[1-9]/.test(b));
+  const first = [1, 2, 3].map(show).find(told);
   return first ?? show(3);
 }
 
