@@ -267,7 +267,7 @@ describe.each(cpuBackends)('integer linear on $isa', ({ backend }) => {
             expect(measured).toEqual(apart);
           },
         ),
-        { numRuns: 18 },
+        { numRuns: 12 },
       );
     } finally {
       addon.setHalvedProducts(before);
