@@ -21,7 +21,7 @@ void embed(const void* table, int32_t type, const int32_t* ids, float* out, int6
       std::memcpy(&bits, row + 2 * c, sizeof bits);
       to[c] = type == 1 ? bf16_to_float(bits) : f16_to_float(bits);
     }
-  });
+  }, tokens * hidden);
 }
 
 }  // namespace atom::ATOM_ISA

@@ -133,12 +133,15 @@ export interface Backend extends Disposable {
    */
   together(body: () => void): void;
 
-  /** out[t] = table[tokenIds[t]]; table (vocab, hidden) f32, f16 or bf16, out (tokens, hidden) f32. */
+  /**
+   * out[t] = table[tokenIds[t]]; table (vocab, hidden) f32, f16 or bf16, out (tokens, hidden) f32. Rows of any table can be
+   * gathered so.
+   */
   embed(args: { table: Tensor; tokenIds: Tensor; out: Tensor; tokens: number }): void;
 
   /**
    * x * weight / sqrt(mean(x^2) + epsilon), then reordered and quantized as `out` wants (Zhang and Sennrich, 2019).
-   * `rows` (tokens) i32 picks rows of x, for the few that need logits; without it row t is row t.
+   * `rows` (tokens) i32 picks rows of x; without it row t is row t.
    */
   rmsNorm(args: {
     x: Tensor;

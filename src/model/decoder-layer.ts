@@ -31,6 +31,11 @@ export interface LayerStep {
   readonly from?: 'output' | 'down';
 }
 
+/** The half of a layer that looks at no other row: of any rows, then. */
+export interface MlpStep extends Pick<LayerStep, 'hidden' | 'observe' | 'stopAt' | 'from'> {
+  readonly tokens: number;
+}
+
 export class DecoderLayer implements Disposable {
   readonly linears: Readonly<Record<LinearInput, LinearLayer>>;
   readonly #context: DecoderContext;
@@ -57,7 +62,7 @@ export class DecoderLayer implements Disposable {
 
   run(step: LayerStep): void {
     this.runAttention(step);
-    this.runMlp(step);
+    this.runMlp({ ...step, tokens: step.batch.numTokens });
   }
 
   runAttention(step: LayerStep): void {
@@ -99,17 +104,16 @@ export class DecoderLayer implements Disposable {
     return stopAt !== 'output';
   }
 
-  runMlp(step: LayerStep): void {
+  runMlp(step: MlpStep): void {
     const { down } = this.linears;
     if (step.from !== 'down' && !this.#activate(step)) return;
-    down.run(step.hidden, step.batch.numTokens, { accumulate: true });
+    down.run(step.hidden, step.tokens, { accumulate: true });
   }
 
   /** Up to the input of the down linear; whether the step goes on there. */
-  #activate({ hidden, batch, observe, stopAt }: LayerStep): boolean {
+  #activate({ hidden, tokens, observe, stopAt }: MlpStep): boolean {
     const { backend, config, workspace } = this.#context;
     const { gateUp, down } = this.linears;
-    const { numTokens: tokens } = batch;
     backend.rmsNorm({
       x: hidden,
       weight: this.#source.mlpNorm,

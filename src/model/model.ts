@@ -105,7 +105,10 @@ export class Model implements Disposable {
     return this.logits({ outputRows, numOutputs });
   }
 
-  /** All rows of the batch through the layers; leaves the final hidden states for `logits`. */
+  /**
+   * All rows of the batch through the layers, up to the last layer's MLP: no other row looks at what that makes of one, so
+   * `logits` runs it for the rows it is asked for alone. Most rows of a prompt are spared it.
+   */
   run({ batch, cache }: Pick<ForwardStep, 'batch' | 'cache'>): void {
     if (batch.numTokens > this.maxTokens) {
       throw new AtomError(
@@ -121,7 +124,12 @@ export class Model implements Disposable {
         out: hidden,
         tokens: batch.numTokens,
       });
-      for (const [layer, decoder] of this.#layers.entries()) decoder.run({ hidden, batch, cache, layer });
+      const last = this.#layers.length - 1;
+      for (const [layer, decoder] of this.#layers.entries()) {
+        const step = { hidden, batch, cache, layer };
+        if (layer < last) decoder.run(step);
+        else decoder.runAttention(step);
+      }
     });
   }
 
@@ -133,15 +141,17 @@ export class Model implements Disposable {
         `logits of ${numOutputs} rows were asked of a model made for ${this.maxOutputs}`,
       );
     }
-    const { hidden, logits } = this.#workspace;
+    const { hidden, outputs, logits } = this.#workspace;
+    const tokens = numOutputs;
     this.#backend.together(() => {
+      this.#backend.embed({ table: hidden, tokenIds: outputRows, out: outputs, tokens });
+      this.#layers.at(-1)?.runMlp({ hidden: outputs, tokens });
       this.#backend.rmsNorm({
-        x: hidden,
+        x: outputs,
         weight: this.#source.finalNorm,
         epsilon: this.config.rmsNormEps,
         out: this.#lmHead.input,
-        tokens: numOutputs,
-        rows: outputRows,
+        tokens,
       });
       this.#lmHead.run(logits, numOutputs);
     });

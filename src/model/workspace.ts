@@ -16,6 +16,7 @@ export class Workspace implements Disposable {
   readonly maxTokens: number;
   readonly maxOutputs: number;
   readonly hidden: Tensor; // (maxTokens, hidden) f32, the residual stream
+  readonly outputs: Tensor; // (maxOutputs, hidden) f32, the rows of it that logits are wanted of
   readonly qkv: Tensor; // (maxTokens, (heads + 2 kvHeads) headDim) f32
   readonly gateUp: Tensor; // (maxTokens, 2 intermediate) f32
   readonly logits: Tensor; // (maxOutputs, vocab) f32
@@ -36,6 +37,7 @@ export class Workspace implements Disposable {
     this.maxTokens = maxTokens;
     this.maxOutputs = maxOutputs;
     this.hidden = backend.allocate('f32', [maxTokens, config.hiddenSize]);
+    this.outputs = backend.allocate('f32', [maxOutputs, config.hiddenSize]);
     this.qkv = backend.allocate('f32', [
       maxTokens,
       (config.numHeads + 2 * config.numKvHeads) * config.headDim,
@@ -60,7 +62,9 @@ export class Workspace implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const { hidden, qkv, gateUp, logits } = this;
-    for (const tensor of [hidden, qkv, gateUp, logits, this.#storage, this.#gated]) tensor[Symbol.dispose]();
+    const { hidden, outputs, qkv, gateUp, logits } = this;
+    for (const tensor of [hidden, outputs, qkv, gateUp, logits, this.#storage, this.#gated]) {
+      tensor[Symbol.dispose]();
+    }
   }
 }

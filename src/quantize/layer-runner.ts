@@ -106,7 +106,7 @@ export class LayerRunner implements Disposable {
       if (goesOn) input(before).set(kept(before));
       const work: LayerStep = { hidden, batch, cache, layer: 0, ...watch, ...(goesOn && { from }) };
       if (half !== 'mlp') layer.runAttention(work);
-      if (half !== 'attention') layer.runMlp(work);
+      if (half !== 'attention') layer.runMlp({ ...work, tokens: batch.numTokens });
       if (advance) states.bytes().set(hidden.bytes());
       if (this.#kept) kept(this.#kept).set(input(this.#kept));
     }

@@ -15,7 +15,7 @@ import type { CaseGroup, KernelCase } from './measure.ts';
 import { OperatorClock } from './operator-clock.ts';
 import { Owner } from './owner.ts';
 import { noiseGains, noiseIntegers, noiseOrder, noiseTensor } from './random-weights.ts';
-import { type DecoderShape, layerLinears } from './shapes.ts';
+import { type DecoderShape, type LinearShape, layerLinears } from './shapes.ts';
 
 export interface WholeModelOptions {
   readonly shape: DecoderShape;
@@ -65,7 +65,7 @@ export function wholeModelCases(inner: Backend, options: WholeModelOptions): Cas
       model.run({ batch, cache });
     }
   }
-  const { layer, head } = weightsPerToken(shape);
+  const { layer, mlp, head } = weightsPerToken(shape);
   const stepCase = (name: string, batch: Batch, outputs: readonly number[]): KernelCase => {
     const outputRows = owner.own(backend.allocate('i32', [outputs.length]));
     outputRows.i32().set(outputs);
@@ -79,7 +79,8 @@ export function wholeModelCases(inner: Backend, options: WholeModelOptions): Cas
       operator: `decoder W4A${activationBits}KV4`,
       shape: `${shape.name} ${name}`,
       rows: batch.numTokens,
-      operations: 2 * (layer * shape.numLayers * batch.numTokens + head * outputs.length),
+      // The last layer's MLP and the head are for rows that give logits alone.
+      operations: 2 * ((layer * shape.numLayers - mlp) * batch.numTokens + (mlp + head) * outputs.length),
       bytes: model.weightBytes,
       arithmetic: 'int8',
       run,
@@ -94,10 +95,12 @@ export function wholeModelCases(inner: Backend, options: WholeModelOptions): Cas
 }
 
 /** Weights that one token is multiplied with. */
-function weightsPerToken(shape: DecoderShape): { layer: number; head: number } {
-  const linears = Object.values(layerLinears(shape));
-  const layer = linears.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures * outFeatures, 0);
-  return { layer, head: shape.hiddenSize * shape.vocabSize };
+function weightsPerToken(shape: DecoderShape): { layer: number; mlp: number; head: number } {
+  const { qkv, output, gateUp, down } = layerLinears(shape);
+  const weights = (linears: readonly LinearShape[]) =>
+    linears.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures * outFeatures, 0);
+  const mlp = weights([gateUp, down]);
+  return { layer: weights([qkv, output]) + mlp, mlp, head: shape.hiddenSize * shape.vocabSize };
 }
 
 /** All layers offer the same codes; the backend packs them into new memory for each. */
