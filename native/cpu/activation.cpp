@@ -39,8 +39,7 @@ class Groups {
   explicit Groups(const ActivationSpec& spec)
       : normal_(spec.channels - spec.outliers), outliers_(spec.outliers),
         size_(group_size_of(static_cast<ElementFormat>(spec.format), spec.group_size, normal_)),
-        quantizer_{integer_bits(static_cast<ElementFormat>(spec.format)), static_cast<IntegerRange>(spec.range),
-                   static_cast<float>(spec.clip)},
+        quantizer_(quantizer_of(spec)),
         outlier_quantizer_{8, IntegerRange::symmetric, static_cast<float>(spec.outlier_clip)} {}
 
   int64_t start(int64_t g) const { return g * size_; }                      // channel in the order of the linear

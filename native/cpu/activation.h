@@ -44,6 +44,12 @@ inline float* row_target(const ActivationSpec& spec, int64_t row, float* scratch
   return in_place ? static_cast<float*>(spec.storage) + row * spec.channels : scratch;
 }
 
+/// What the channels of an integer row that are no outliers go through.
+inline GroupQuantizer quantizer_of(const ActivationSpec& spec) {
+  return {integer_bits(static_cast<ElementFormat>(spec.format)), static_cast<IntegerRange>(spec.range),
+          static_cast<float>(spec.clip)};
+}
+
 /// The codes of the tile that an integer row is in.
 inline int8_t* tile_codes(const ActivationSpec& spec, int64_t row) {
   return static_cast<int8_t*>(spec.storage) + row / kRowTile * spec.integers.tile_bytes;

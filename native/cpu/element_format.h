@@ -57,7 +57,7 @@ inline float integer_code(float x, float scale, float low, float high) {
 
 // Scales of one group, or of several, one a lane.
 
-/// The largest code that values get; a clip ratio over 1 leaves those beyond unused.
+/// The code that the peak gets where nothing is clipped; a ratio over 1 leaves those beyond unused.
 inline float reach_of(float top, float clip) { return clip > 1 ? top / clip : top; }
 
 /// A scale with which the code `top` stands for `clip` times the peak; NaN where the peak is.

@@ -129,6 +129,12 @@ struct GroupQuantizer {
     return range == IntegerRange::symmetric ? symmetric_scale(peak, bits, clip) : signed_scale_of(low, peak, bits, clip);
   }
 
+  /// The largest magnitude of a code that the peak of a group gets.
+  float reach() const {
+    const int middle = 1 << (bits - 1);
+    return reach_of(static_cast<float>(range == IntegerRange::symmetric ? middle - 1 : middle), clip);
+  }
+
   /// The largest code.
   float top() const { return static_cast<float>((1 << (bits - 1)) - 1); }
 };

@@ -4,9 +4,10 @@
 //     x0 w0 + x1 w1  =  (x0 + w1) (x1 + w0)  -  x0 x1  -  w0 w1
 //
 //   and what is taken off depends on a row or on an output alone: sums begin with it. A dot product of such sums does the work
-//   of two, for two additions, as long as they fit bytes: codes of the rows may be -128 to 112. Processors with more pipes for additions than for products (Zen 5: four
-//   and two) are fastest where both take the same time: five of eight steps are halved so, three stay as they are. A tile then
-//   takes 187 cycles a group of 128 where linear_int_tile.h takes 250, both with all they read in the first-level cache.
+//   of two, for two additions, as long as they fit bytes: codes of the rows may be -128 to 112. Processors with more pipes for
+//   additions than for products (Zen 5: four and two) are fastest where both take the same time: five of eight steps are halved
+//   so, three stay as they are. A tile then takes 187 cycles a group of 128 where linear_int_tile.h takes 250, both with all they
+//   read in the first-level cache.
 //
 //   rows     per group and tile what its product reads: RowGroup, most often with its codes behind it
 //   weights  opened from nibbles: [k / 8][w1, w0][32 outputs][4 bytes], w1 + 128 where a step is halved
@@ -34,11 +35,7 @@ constexpr bool halved(int64_t step) { return 0b10101101 >> (step & 7) & 1; }
 constexpr int kLift = 128, kLargestHalved = 112;
 
 /// Whether no code of these rows is larger than that.
-inline bool halvable(const ActivationSpec& x) {
-  const int middle = 1 << (integer_bits(static_cast<ElementFormat>(x.format)) - 1);
-  const int top = x.range == static_cast<int64_t>(IntegerRange::symmetric) ? middle - 1 : middle;
-  return reach_of(static_cast<float>(top), static_cast<float>(x.clip)) < kLargestHalved + 0.5f;
-}
+inline bool halvable(const ActivationSpec& x) { return quantizer_of(x).reach() < kLargestHalved + 0.5f; }
 
 /// What products take of a group of a tile of rows.
 struct RowGroup {
@@ -58,9 +55,8 @@ class RowGroups {
         memory_(reinterpret_cast<uint8_t*>(operator_scratch(static_cast<size_t>(tiles_ * groups_ * bytes_ / 4)))),
         tiles_at_(tile_codes(x, row)), tile_bytes_(x.integers.tile_bytes) {
     parallel_for(tiles_, [&](int64_t t, int) {
-      const int8_t* codes = tile_codes(x, row + t * kRowTile);
       const TileFactors* factors = factors_of(x.integers, row + t * kRowTile);
-      for (int64_t g = 0; g < groups_; ++g) fill(codes + code_offset(g * 8 * steps_), factors[g], at(g, t));
+      for (int64_t g = 0; g < groups_; ++g) fill(stored(g, t), factors[g], at(g, t));
     }, count * groups_ * steps_ * 8);
   }
 
@@ -73,14 +69,18 @@ class RowGroups {
 
   /// [k / 4][7 rows][4 bytes]
   const int8_t* codes(int64_t group, int64_t tile) const {
-    if (copied_) return reinterpret_cast<const int8_t*>(at(group, tile) + 1);
-    return tiles_at_ + tile * tile_bytes_ + code_offset(group * 8 * steps_);
+    return copied_ ? reinterpret_cast<const int8_t*>(at(group, tile) + 1) : stored(group, tile);
   }
 
  private:
   static constexpr int64_t kShortTileBytes = 1 << 14, kFewOutputs = 4096;
 
   int64_t code_bytes() const { return steps_ * 8 * kRowTile; }
+
+  /// Where the operator before has put them.
+  const int8_t* stored(int64_t group, int64_t tile) const {
+    return tiles_at_ + tile * tile_bytes_ + code_offset(group * 8 * steps_);
+  }
 
   void fill(const int8_t* codes, const TileFactors& factors, RowGroup* to) const {
     constexpr __mmask8 kRows = (1 << kRowTile) - 1;

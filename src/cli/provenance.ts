@@ -1,5 +1,4 @@
 // What every report says about its own making: command, version, date, machine.
-
 import { packageVersion } from '../package-version.ts';
 import type { Provenance } from '../report/types.ts';
 import { machineLine, thisMachine } from './machine.ts';

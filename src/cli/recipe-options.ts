@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { ElementFormat, IntegerRange } from '../backend/formats.ts';
 import type { ModelConfig } from '../checkpoint/model-config.ts';
 import { AtomError } from '../errors.ts';
-import { fitted, presetNamed, resized } from '../quantize/presets.ts';
+import { presetFor } from '../quantize/presets.ts';
 import {
   inFormat,
   type KvRecipe,
@@ -84,12 +84,7 @@ export function addRecipeOptions(command: Command): Command {
 
 /** Throws `bad-option`. */
 export function recipeFrom(options: RecipeOptions, config: ModelConfig): Recipe {
-  const preset = presetNamed(options.preset);
-  const sizes = fitted(preset, config);
-  const base = resized(preset, {
-    groupSize: options.groupSize ?? sizes.groupSize,
-    outliers: options.outliers ?? sizes.outliers,
-  });
+  const base = presetFor(options.preset, config, options);
   const kvBits = options.kvBits === undefined ? undefined : (Number(options.kvBits) as KvRecipe['keyBits']);
   const { transforms } = base;
   return {

@@ -142,16 +142,15 @@ export class Model implements Disposable {
       );
     }
     const { hidden, outputs, logits } = this.#workspace;
-    const tokens = numOutputs;
     this.#backend.together(() => {
-      this.#backend.embed({ table: hidden, tokenIds: outputRows, out: outputs, tokens });
-      this.#layers.at(-1)?.runMlp({ hidden: outputs, tokens });
+      this.#backend.embed({ table: hidden, tokenIds: outputRows, out: outputs, tokens: numOutputs });
+      this.#layers.at(-1)?.runMlp({ hidden: outputs, tokens: numOutputs });
       this.#backend.rmsNorm({
         x: outputs,
         weight: this.#source.finalNorm,
         epsilon: this.config.rmsNormEps,
         out: this.#lmHead.input,
-        tokens,
+        tokens: numOutputs,
       });
       this.#lmHead.run(logits, numOutputs);
     });

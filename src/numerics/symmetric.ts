@@ -27,9 +27,9 @@ export const largestCode = (bits: IntegerBits): number => 2 ** (bits - 1) - 1;
 function scaleTo(peak: number, top: number, clip: number): number {
   const floored = Math.max(peak, smallestPeak);
   const ratio = Math.fround(clip);
-  return Math.fround(
-    clip > 1 ? floored / Math.fround(top / ratio) : (clip < 1 ? Math.fround(floored * ratio) : floored) / top,
-  );
+  const covered = clip < 1 ? Math.fround(floored * ratio) : floored;
+  const reach = clip > 1 ? Math.fround(top / ratio) : top;
+  return Math.fround(covered / reach);
 }
 
 /** s = clip * max(peak, 1e-5) / (2^(bits-1) - 1). NaN when the peak is. */

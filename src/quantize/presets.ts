@@ -31,12 +31,15 @@ const paper: Recipe = {
   transforms: plainTransforms,
 };
 
+/** Four bits of which every code is used. */
+export const signed4 = { format: 'int4', range: 'signed', clip: 1 } as const;
+
 const atom: Recipe = {
   ...paper,
   name: 'atom',
   description: 'W4A4 KV4, our best: rotated and rescaled, signed scales, searched clipping',
   weight: { ...paper.weight, clip: 'search', eitherSign: true, publishedRange: false, scale: 'f16' },
-  activation: { ...paper.activation, range: 'signed', clip: 1 },
+  activation: { ...paper.activation, ...signed4 },
   kv: { ...paper.kv, keyBeforeRope: false, keyHadamard: true },
   gptq: { ...paper.gptq, staleScales: false, sequential: true },
   transforms: { foldScales: true, rotateResidual: true, downHadamard: true, migration: 'none' },
@@ -171,11 +174,14 @@ export function presetNamed(name: string): Recipe {
   );
 }
 
+/** Of a recipe: channels of a group and outlier channels. */
+interface Sizes {
+  readonly groupSize: number;
+  readonly outliers: number;
+}
+
 /** A recipe with other groups and outliers: small models cannot spare 128 channels of 256. What it has none of stays so. */
-export function resized(
-  recipe: Recipe,
-  { groupSize, outliers }: { groupSize: number; outliers: number },
-): Recipe {
+export function resized(recipe: Recipe, { groupSize, outliers }: Sizes): Recipe {
   const size = (asked: number) => (asked === 0 ? 0 : groupSize);
   return {
     ...recipe,
@@ -185,17 +191,26 @@ export function resized(
   };
 }
 
-/** The preset with the groups and outliers that a model has room for. Throws `bad-option` with the names there are. */
-export function presetFor(name: string, config: ModelConfig): Recipe {
-  const recipe = presetNamed(name);
-  return resized(recipe, fitted(recipe, config));
+/** The preset, fitted. Throws `bad-option` with the names there are. */
+export function presetFor(name: string, config: ModelConfig, given?: Partial<Sizes>): Recipe {
+  return fitted(presetNamed(name), config, given);
+}
+
+/** A recipe with the groups and outliers that a model has room for, or those given. */
+export function fitted(
+  recipe: Recipe,
+  config: ModelConfig,
+  { groupSize, outliers }: Partial<Sizes> = {},
+): Recipe {
+  const sizes = sizesFor(recipe, config);
+  return resized(recipe, {
+    groupSize: groupSize ?? sizes.groupSize,
+    outliers: outliers ?? sizes.outliers,
+  });
 }
 
 /** Groups and outliers for a model: 128 of each as published where the model can spare them, else 32. */
-export function fitted(
-  recipe: Recipe,
-  { hiddenSize, intermediateSize, numHeads, headDim }: ModelConfig,
-): { groupSize: number; outliers: number } {
+function sizesFor(recipe: Recipe, { hiddenSize, intermediateSize, numHeads, headDim }: ModelConfig): Sizes {
   const inputs = [hiddenSize, numHeads * headDim, intermediateSize];
   const small = { groupSize: 32, outliers: 32 };
   if (Math.min(...inputs) < 1024) return small;

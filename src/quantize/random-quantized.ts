@@ -13,7 +13,7 @@ import type { TensorStore } from '../checkpoint/tensor-store.ts';
 import { AtomError } from '../errors.ts';
 import { encodeFp16 } from '../numerics/half-floats.ts';
 import { layerTensors } from './pack-layer.ts';
-import { fitted, resized } from './presets.ts';
+import { fitted } from './presets.ts';
 import { quantizationFields } from './quantization-fields.ts';
 import { bitsOf, type Recipe } from './recipe.ts';
 
@@ -38,7 +38,7 @@ export function writeRandomQuantized(
   const turned = asked.transforms.rotateResidual;
   const plain = { ...raw, ...(turned && { tie_word_embeddings: false }) };
   const config = parseModelConfig(plain, file);
-  const recipe = resized(asked, fitted(asked, config));
+  const recipe = fitted(asked, config);
   requireIntegers(recipe);
   const fields = quantizationFields({ config, recipe, toolVersion, parameters: { random: true, seed } });
   const quantization = parseQuantization(fields, { file, config });

@@ -38,7 +38,10 @@ test('a preset, fitted to the model, becomes a checkpoint that loads', async () 
   const stages = new Set<string>();
   const recipe = presetFor('w4a8kv4', checkpoint.config);
   const { layers } = await quantize(checkpoint, {
-    ...{ backend, samples, recipe, out },
+    backend,
+    samples,
+    recipe,
+    out,
     onProgress: (stage) => stages.add(stage),
   });
   expect(layers).toHaveLength(checkpoint.config.numLayers);

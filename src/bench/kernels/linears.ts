@@ -3,7 +3,7 @@ import type { Backend, LinearWeight } from '../../backend/backend.ts';
 import type { ActivationFormat, FakeQuant, LinearSource } from '../../backend/formats.ts';
 import type { Tensor } from '../../backend/tensor.ts';
 import { AtomError } from '../../errors.ts';
-import { halvable8 } from '../../quantize/presets.ts';
+import { halvable8, signed4 } from '../../quantize/presets.ts';
 import type { CaseGroup, KernelCase } from './measure.ts';
 import { integerValue, noiseInput, noiseIntegers, noiseTensor, WeightRing } from './random-weights.ts';
 import { type LinearShape, shapeName } from './shapes.ts';
@@ -24,7 +24,7 @@ export function integerActivation(
   bits: 4 | 8,
   outlierChannels: number,
 ): Extract<ActivationFormat, { kind: 'int' }> {
-  const { range, clip } = bits === 4 ? ({ range: 'signed', clip: 1 } as const) : halvable8;
+  const { range, clip } = bits === 4 ? signed4 : halvable8;
   return { kind: 'int', bits, groupSize, outlierChannels, range, clip };
 }
 
